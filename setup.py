@@ -1,0 +1,41 @@
+"""Builds the hot path's extension modules; everything else stands in pyproject.toml.
+
+Each module is an ordinary ``.py`` file in Cython's pure Python mode, so a failed build costs speed and nothing else.
+``OBSV_REQUIRE_EXT=1`` makes a failed build an error, ``OBSV_NO_EXT=1`` does not even try.
+"""
+
+import os
+
+from setuptools import setup
+
+MODULES = ["span", "queue", "wire", "otlp", "metrics"]
+DIRECTIVES = {
+    "language_level": 3,
+    "annotation_typing": False,  # the .pxd files say what is typed; annotations are for people and mypy
+}
+
+
+def extensions():
+    if os.environ.get("OBSV_NO_EXT") == "1":
+        return []
+    required = os.environ.get("OBSV_REQUIRE_EXT") == "1"
+    try:
+        from Cython.Build import cythonize
+        from setuptools import Extension
+    except ImportError:
+        if required:
+            raise
+        return []
+    modules = [
+        Extension(
+            f"obsv.hotpath.{name}",
+            [f"src/obsv/hotpath/{name}.py"],
+            optional=not required,
+            extra_compile_args=["-O3"] if os.name == "posix" else [],
+        )
+        for name in MODULES
+    ]
+    return cythonize(modules, compiler_directives=DIRECTIVES, include_path=["src"], build_dir="build/cython")
+
+
+setup(ext_modules=extensions())

@@ -1,0 +1,60 @@
+"""How obsv itself is doing: what is patched, which sinks there are, what was sent and lost, and why."""
+
+from __future__ import annotations
+
+from . import __version__, patches, runtime
+from .hotpath import compiled, faults
+from .hotpath import span as hot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def status() -> dict[str, Any]:
+    """Return the state of obsv in this process, as plain data.
+
+    Returns:
+        A dict with ``enabled``, ``service``, ``version`` of obsv, ``platform``, ``extension`` (whether the compiled hot
+        path is used), ``patches`` (name to what became of it), ``sinks`` (name to signal to ``sent``, ``waiting``,
+        ``dropped`` by reason, ``retries`` and ``last_error``) and ``errors`` (places in obsv that failed, with counts).
+
+    Example:
+        >>> obsv.status()["sinks"]["otlp"]["traces"]["dropped"]
+        {}
+    """
+    running = runtime.running()
+    sinks: dict[str, Any] = {}
+    if running is not None:
+        for lane in running.pipeline.lanes:
+            sinks.setdefault(lane.name, {}).update(lane.status())
+        for sink in running.immediate:
+            lost = dict(getattr(sink, "lost", {}))
+            sinks.setdefault(sink.name, {})["logs"] = {
+                "sent": getattr(sink, "sent", 0),
+                "waiting": 0,
+                "dropped": lost,
+                "retries": 0,
+                "last_error": next(reversed(lost), None),
+            }
+    return {
+        "enabled": running is not None,
+        "service": None if running is None else running.settings.service,
+        "version": __version__,
+        "platform": None if running is None else running.settings.platform,
+        "extension": compiled(),
+        "patches": {name: entry.state() for name, entry in patches.REGISTRY.items()},
+        "sinks": sinks,
+        "errors": _errors(),
+    }
+
+
+def _errors() -> dict[str, int]:
+    from .logs import outlet
+
+    errors = dict(faults.counts)
+    for reason, count in outlet.lost().items():
+        errors[f"logs: {reason}"] = count
+    if hot.tokens_lost():
+        errors["spans left in another context than entered"] = hot.tokens_lost()
+    return errors

@@ -1,0 +1,338 @@
+"""What ``init()`` builds and ``shutdown()`` takes down, and the hooks for forks, exits and signals."""
+
+from __future__ import annotations
+
+import _thread
+import atexit
+import os
+import sys
+import threading
+
+from . import patches
+from .hotpath import faults, headers, metrics
+from .hotpath import span as hot
+from .pipeline import Pipeline
+from .settings import SettingsError, resolve
+from .sinks.base import SIGNALS, SinkError, create
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from .pipeline import Lane
+    from .settings import Settings
+    from .sinks.base import Sink
+
+_lock = threading.RLock()  # a signal handler may call shutdown() in the midst of init()
+_runtime: Runtime | None = None
+_settings: Settings | None = None
+
+
+class Runtime:
+    """One initialised obsv: its settings, its pipeline and what is patched.
+
+    Attributes:
+        arguments: What ``init()`` was called with, to tell a second call with others.
+        settings: What is in force.
+        resource: The attributes that every record carries.
+        pipeline: The sinks and their threads.
+        immediate: Sinks that write logs in the caller's thread.
+    """
+
+    def __init__(self, arguments: Mapping[str, Any], settings: Settings) -> None:
+        from .platform.resource import resource_attributes
+
+        self.arguments = arguments
+        self.settings = settings
+        self.resource = dict(resource_attributes(settings))
+        self.pipeline = Pipeline(settings, self.resource)
+        self.immediate: list[Any] = []
+        self._restore_signal: Callable[[], None] | None = None
+
+    def start(self) -> None:
+        """Open the outlets, then patch: from here on telemetry flows."""
+        settings = self.settings
+        self._make_sinks()
+        outlet = hot.OUTLET
+        outlet.queues = self.pipeline.queues("traces")
+        outlet.set_ratio(settings.sample)
+        outlet.max_attributes = _limit(settings.attribute_count_limit)
+        outlet.max_length = -1 if settings.attribute_length_limit is None else settings.attribute_length_limit
+        outlet.max_events = _limit(settings.event_count_limit)
+        outlet.max_links = _limit(settings.link_count_limit)
+        outlet.time_ids = any(lane.name == "xray" for lane in self.pipeline.lanes)
+        outlet.resource = self.resource
+        hot.configure_limits(outlet.max_attributes, outlet.max_length)
+        headers.set_formats(tuple(settings.propagators))
+        meter = metrics.METER
+        meter.max_series = settings.max_series
+        meter.starter = self.pipeline.start_metrics
+        meter.enabled = bool(self.pipeline.queues("metrics"))
+        outlet.enabled = True
+        self._start_logs()
+        patches.when_imported("opentelemetry.trace", _adopt_opentelemetry)
+        patches.switch_on([name for name in patches.REGISTRY if settings.should_patch(*patches.REGISTRY[name].names)])
+        if settings.signals:
+            self._restore_signal = _flush_on_sigterm()
+
+    def _make_sinks(self) -> None:
+        wanted: dict[str, tuple[Callable[[], Sink], list[str]]] = {}
+        for signal in SIGNALS:
+            for chosen in getattr(self.settings, signal):
+                if isinstance(chosen, str):
+                    if chosen != "none":
+                        wanted.setdefault(chosen, (self._maker(chosen), []))[1].append(signal)
+                else:
+                    wanted.setdefault(f"object {id(chosen)}", (_keep(chosen), []))[1].append(signal)
+        for name, (make, signals) in wanted.items():
+            try:
+                self._add_sink(make, signals)
+            except Exception as error:  # noqa: BLE001 - one bad sink must not stop the others
+                if isinstance(error, SinkError):
+                    faults.tell(f"the sink {name} is left out: {error}")
+                else:
+                    faults.report(f"sink {name}", error)
+
+    def _maker(self, name: str) -> Callable[[], Sink]:
+        return lambda: create(name, self.settings)
+
+    def _add_sink(self, make: Callable[[], Sink], signals: list[str]) -> None:
+        sink = make()
+        at_once: frozenset[str] = getattr(sink, "immediate", frozenset())
+        if "logs" in signals and "logs" in at_once:
+            sink.open(self.resource)
+            self.immediate.append(sink)
+        queued = [signal for signal in signals if signal not in at_once and signal in sink.signals]
+        if queued:
+            unused = [] if sink in self.immediate else [sink]
+            self.pipeline.add(lambda: unused.pop() if unused else make(), tuple(queued))
+
+    def _start_logs(self) -> None:
+        from .logs import outlet
+
+        queues = self.pipeline.queues("logs")
+        if queues or self.immediate:
+            outlet.install([sink.write for sink in self.immediate], queues, self.settings.log_level)
+
+    def stop(self, timeout: float) -> bool:
+        """Take everything down again; what is queued leaves first."""
+        patches.switch_off(list(patches.REGISTRY))
+        hot.OUTLET.enabled = False
+        everything = self.pipeline.close(timeout)
+        metrics.METER.enabled = False
+        metrics.METER.starter = None
+        hot.OUTLET.queues = ()
+        from .logs import outlet
+
+        outlet.remove()
+        for sink in self.immediate:
+            try:
+                sink.close()
+            except Exception as error:  # noqa: BLE001 - a sink, ours or the user's
+                faults.report("closing a log sink", error)
+        if self._restore_signal is not None:
+            self._restore_signal()
+        return everything
+
+    def after_fork(self) -> None:
+        """In a forked child."""
+        metrics.METER.starter = self.pipeline.start_metrics
+        self.pipeline.after_fork()
+
+
+def init(arguments: Mapping[str, Any]) -> None:
+    """Do what ``obsv.init()`` promises; ``arguments`` are those that were given."""
+    global _runtime, _settings
+    with _lock:
+        if _runtime is not None:
+            if not _same(arguments, _runtime.arguments):
+                faults.tell(
+                    "init() was called again with other arguments; the first call stays in force "
+                    "(call shutdown() before to change it)"
+                )
+            return
+        try:
+            settings = resolve(arguments, patches=patches.known_names())
+            for problem in settings.problems:
+                faults.tell(str(problem))
+            _settings = settings
+            if not settings.enabled:
+                return
+            runtime = Runtime(dict(arguments), settings)
+            try:
+                runtime.start()
+            except BaseException:
+                runtime.stop(0.0)  # half of it would be neither on nor off
+                raise
+            _runtime = runtime
+        except SettingsError:
+            raise  # only under OBSV_STRICT=1, which asks for it
+        except Exception as error:  # noqa: BLE001 - the program goes on without telemetry
+            faults.report("init", error)
+            return
+        _hook_exits()
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    try:
+        return bool(one == other)
+    except Exception:  # noqa: BLE001 - arguments of the user's that cannot be compared (arrays)
+        return False
+
+
+def shutdown(timeout: float | None = None) -> bool:
+    """Do what ``obsv.shutdown()`` promises."""
+    global _runtime
+    with _lock:
+        runtime, _runtime = _runtime, None
+        if runtime is None:
+            return True
+        try:
+            return runtime.stop(runtime.settings.shutdown_timeout if timeout is None else _seconds(timeout))
+        except Exception as error:  # noqa: BLE001 - the program ends, whatever we do
+            faults.report("shutdown", error)
+            return False
+
+
+def flush(timeout: float) -> bool:
+    """Do what ``obsv.flush()`` promises."""
+    runtime = _runtime
+    if runtime is None:
+        return True
+    try:
+        return runtime.pipeline.flush(_seconds(timeout))
+    except Exception as error:  # noqa: BLE001 - never into user code
+        faults.report("flush", error)
+        return False
+
+
+def running() -> Runtime | None:
+    """Return what ``init()`` built, None before it or after ``shutdown()``."""
+    return _runtime
+
+
+def settings_in_force() -> Settings:
+    """Return the settings of the last ``init()``; without one, those that it would use."""
+    global _settings
+    if _settings is None:
+        _settings = resolve({}, raise_strict=False)
+    return _settings
+
+
+def lanes() -> list[Lane]:
+    """Return the lanes that are open."""
+    return [] if _runtime is None else _runtime.pipeline.lanes
+
+
+def _seconds(timeout: object) -> float:
+    try:
+        return max(0.0, min(float(timeout), 86_400.0))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        faults.tell(f"timeout {timeout!r} is no number of seconds; 5 is used", key="timeout")
+        return 5.0
+
+
+def _limit(value: int | None) -> int:
+    return sys.maxsize if value is None else value
+
+
+def _keep(sink: Sink) -> Callable[[], Sink]:
+    return lambda: sink
+
+
+# ---------------------------------------------------------------------- exits, forks, signals
+
+_hooked = False
+
+
+def _hook_exits() -> None:
+    """Register once what runs when the process ends or forks."""
+    global _hooked
+    if _hooked:
+        return
+    _hooked = True
+    atexit.register(_at_exit)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_in_child)
+    patches.when_imported("multiprocessing.util", _hook_multiprocessing)
+
+
+def _adopt_opentelemetry(module: Any) -> None:
+    from .otel import adopt
+
+    adopt(module)
+
+
+def _at_exit() -> None:
+    shutdown()
+
+
+def _in_child() -> None:
+    global _lock
+    _lock = threading.RLock()
+    runtime = _runtime
+    if runtime is not None:
+        try:
+            runtime.after_fork()
+        except Exception as error:  # noqa: BLE001 - the child is the user's
+            faults.report("after fork", error)
+
+
+def _hook_multiprocessing(module: Any) -> None:
+    """A worker of ``multiprocessing`` leaves by ``os._exit`` and runs its own finalizers instead of ``atexit``."""
+    module.register_after_fork(_lock_owner, _finalize_worker)
+
+
+class _Owner:
+    """Something that lives as long as the process: multiprocessing remembers callbacks by weak reference to it."""
+
+
+_lock_owner = _Owner()
+
+
+def _finalize_worker(_: object) -> None:
+    from multiprocessing.util import Finalize
+
+    Finalize(None, _at_exit, exitpriority=-100)
+
+
+def _flush_on_sigterm() -> Callable[[], None] | None:
+    """Send what is queued before SIGTERM ends the process, as it would have ended without us.
+
+    Only where the program itself leaves SIGTERM to the system, and only in the main thread: a handler of the program's
+        stays
+    as it is.
+    """
+    import _signal as signal  # type: ignore[import-not-found]  # the same functions without the enums, whose import costs a millisecond
+
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        return None
+
+    def handler(number: int, frame: object) -> None:
+        done = _thread.allocate_lock()
+        done.acquire()
+
+        def leave() -> None:
+            try:
+                shutdown()
+            finally:
+                done.release()
+
+        try:
+            # Not in the handler itself, and not by threading.Thread: it may have interrupted somebody who holds a lock
+            # that sending, or threading, needs.
+            _thread.start_new_thread(leave, ())
+            done.acquire(timeout=settings_in_force().shutdown_timeout + 0.5)
+        except RuntimeError:
+            pass
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, handler)
+
+    def restore() -> None:
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is handler:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    return restore
