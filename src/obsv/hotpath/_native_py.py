@@ -1,0 +1,24 @@
+"""The interpreted twins of ``_native.pxd``: clocks, the id generator and context variables."""
+
+from __future__ import annotations
+
+from _contextvars import ContextVar
+from _random import Random
+from functools import partial
+from time import monotonic_ns, time_ns
+
+__all__ = ["context_get", "context_reset", "context_set", "monotonic_ns", "next_id", "seed", "time_ns"]
+
+context_get = ContextVar.get
+context_set = ContextVar.set
+context_reset = ContextVar.reset
+
+_generator = Random()
+
+# 64 random bits. Zero, which is no valid id, comes once in 2**64 calls: not worth a Python-level check on every span.
+next_id = partial(_generator.getrandbits, 64)
+
+
+def seed(a: int, b: int) -> None:
+    """Restart the generator from 128 bits of the operating system's randomness."""
+    _generator.seed((a << 64) | b)

@@ -1,0 +1,36 @@
+cimport cython
+
+@cython.final
+cdef class Meter:
+    cdef public bint enabled
+    cdef public Py_ssize_t max_series
+    cdef public dict instruments
+    cdef public object lock, starter
+
+@cython.final
+cdef class CounterCell:
+    cdef public dict attributes
+    cdef public object value, seen
+    cpdef add(self, value)
+
+@cython.final
+cdef class GaugeCell:
+    cdef public dict attributes
+    cdef public object value
+    cpdef set(self, value)
+
+@cython.final
+cdef class HistogramCell:
+    cdef public dict attributes, buckets, negative
+    cdef public list raw
+    cdef public long count, zero
+    cdef public object sum, min, max, lock
+    cpdef record(self, value)
+
+cdef class Instrument:
+    cdef public object name, unit, description, kind, boundaries
+    cdef public object scope
+    cdef public Meter meter
+    cdef public dict cells, series
+    cdef public object overflow
+    cdef public long start_ns

@@ -1,0 +1,209 @@
+"""Writes OTLP requests (opentelemetry-proto v1) straight from spans and log records, without message objects.
+
+Runs in a sink's thread. The resource and each scope are encoded once and kept.
+"""
+
+from __future__ import annotations
+
+from . import faults, values
+from .errors import safe_text
+from .span import Scope, Span
+from .wire import Writer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from .records import Event, Link, LogRecord
+
+_HAS_IS_REMOTE = 0x100  # opentelemetry/proto/trace/v1/trace.proto, SpanFlags; 0x200 is IS_REMOTE
+
+
+def traces(batch: Iterable[list[Span]], resource: bytes) -> bytes:
+    """Return an ``ExportTraceServiceRequest``.
+
+    Args:
+        batch: Local traces.
+        resource: What :func:`resource` returned.
+    """
+    by_scope: dict[Scope, list[Span]] = {}
+    for trace in batch:
+        for span in trace:
+            spans = by_scope.get(span.scope)
+            if spans is None:
+                by_scope[span.scope] = spans = []
+            spans.append(span)
+    out = Writer()
+    begin = out.open(0x0A)
+    out.raw(resource)
+    for scope, spans in by_scope.items():
+        inner = out.open(0x12)
+        out.raw(scope_bytes(scope))
+        for span in spans:
+            written = out.position()
+            try:
+                write_span(out, span)
+            except Exception as error:  # noqa: BLE001 - one span that cannot be written must not take the others along
+                out.cut(written)
+                faults.report("encoding a span", error)
+        if scope.schema_url:
+            out.text(0x1A, scope.schema_url)
+        out.close(inner)
+    out.close(begin)
+    return out.getvalue()
+
+
+def write_span(out: Writer, span: Span) -> None:
+    """Append a ``Span`` as field 2 of ``ScopeSpans``."""
+    begin = out.open(0x12)
+    out.ids(0x0A, span.trace_hi, span.trace_lo)
+    out.id64(0x12, span.id64)
+    if span.tracestate:
+        out.text(0x1A, span.tracestate)
+    if span.parent64:
+        out.id64(0x22, span.parent64)
+    out.text(0x2A, safe_text(span.name))
+    out.number(0x30, span.kind + 1)
+    out.fixed64(0x39, span.start_ns)
+    out.fixed64(0x41, span.end_ns)
+    for key, value in span.attributes.items():
+        out.attribute(0x4A, key, value)
+    if span.dropped_attributes:
+        out.number(0x50, span.dropped_attributes)
+    if span.events is not None:
+        for event in span.events:
+            _event(out, event)
+    if span.dropped_events:
+        out.number(0x60, span.dropped_events)
+    if span.links is not None:
+        for link in span.links:
+            _link(out, link)
+    if span.dropped_links:
+        out.number(0x70, span.dropped_links)
+    if span.status:
+        inner = out.open(0x7A)
+        if span.status_message:
+            out.text(0x12, span.status_message)
+        out.number(0x18, span.status)
+        out.close(inner)
+    flags = (span.flags & 0xFF) | 0x100  # HAS_IS_REMOTE, as a number: the compiler folds it
+    if span.parent_remote:
+        flags |= 0x200
+    out.fixed32(0x85, flags)
+    out.close(begin)
+
+
+def _event(out: Writer, event: Event) -> None:
+    begin = out.open(0x5A)
+    out.fixed64(0x09, event.time_ns)
+    out.text(0x12, event.name)
+    for key, value in event.all_attributes().items():
+        out.attribute(0x1A, key, value)
+    if event.dropped:
+        out.number(0x20, event.dropped)
+    out.close(begin)
+
+
+def _link(out: Writer, link: Link) -> None:
+    begin = out.open(0x6A)
+    out.ids(0x0A, link.trace_hi, link.trace_lo)
+    out.id64(0x12, link.id64)
+    if link.tracestate:
+        out.text(0x1A, link.tracestate)
+    for key, value in link.attributes.items():
+        out.attribute(0x22, key, value)
+    if link.dropped:
+        out.number(0x28, link.dropped)
+    out.fixed32(0x35, (link.flags & 0xFF) | _HAS_IS_REMOTE)
+    out.close(begin)
+
+
+def resource_bytes(attributes: Mapping[str, Any]) -> bytes:
+    """Return a ``Resource`` as field 1 of ``ResourceSpans``, ``ResourceMetrics`` or ``ResourceLogs``."""
+    out = Writer()
+    begin = out.open(0x0A)
+    for key, value in attributes.items():
+        out.attribute(0x0A, key, values.clean(value))
+    out.close(begin)
+    return out.getvalue()
+
+
+def scope_bytes(scope: Scope) -> bytes:
+    """Return an ``InstrumentationScope`` as field 1 of its ``Scope…`` message, encoded when first asked for."""
+    if scope.encoded is None:
+        out = Writer()
+        begin = out.open(0x0A)
+        out.text(0x0A, str(scope.name or ""))
+        if scope.version:
+            out.text(0x12, str(scope.version))
+        for key, value in (scope.attributes or {}).items():
+            out.attribute(0x1A, key, values.clean(value))
+        out.close(begin)
+        scope.encoded = out.getvalue()
+    return scope.encoded
+
+
+def logs(records: Iterable[LogRecord], resource: bytes) -> bytes:
+    """Return an ``ExportLogsServiceRequest``; a logger's name is its scope."""
+    by_logger: dict[str, list[LogRecord]] = {}
+    for record in records:
+        by_logger.setdefault(record.logger, []).append(record)
+    out = Writer()
+    begin = out.open(0x0A)
+    out.raw(resource)
+    for logger, group in by_logger.items():
+        inner = out.open(0x12)
+        out.raw(scope_bytes(Scope(logger)))
+        for record in group:
+            written = out.position()
+            try:
+                _log_record(out, record)
+            except Exception as error:  # noqa: BLE001 - as above
+                out.cut(written)
+                faults.report("encoding a log record", error)
+        out.close(inner)
+    out.close(begin)
+    return out.getvalue()
+
+
+def _log_record(out: Writer, record: LogRecord) -> None:
+    begin = out.open(0x12)
+    out.fixed64(0x09, record.time_ns)
+    out.number(0x10, record.severity)
+    out.text(0x1A, safe_text(record.level))
+    inner = out.open(0x2A)
+    out.text(0x0A, safe_text(record.body))
+    out.close(inner)
+    for key, value in log_attributes(record).items():
+        out.attribute(0x32, key, value)
+    if record.flags:
+        out.fixed32(0x45, record.flags & 0xFF)
+    if record.trace_hi or record.trace_lo:
+        out.ids(0x4A, record.trace_hi, record.trace_lo)
+    if record.id64:
+        out.id64(0x52, record.id64)
+    out.fixed64(0x59, record.time_ns)
+    out.close(begin)
+
+
+def log_attributes(record: LogRecord) -> dict[str, Any]:
+    """Return a record's fields, cleaned, with its exception and place by the semantic conventions."""
+    attributes: dict[str, Any] = {}
+    for key, value in (record.fields or {}).items():
+        name = safe_text(key)
+        try:
+            attributes[name] = values.clean(value)
+        except Exception:  # noqa: BLE001 - the value's own __str__: it loses only itself
+            attributes[name] = f"<{type(value).__name__}: its text cannot be read>"
+    error = record.error
+    if error is not None:
+        attributes["exception.type"] = error.type
+        attributes["exception.message"] = error.message
+        attributes["exception.stacktrace"] = error.text()
+    if record.code is not None:
+        path, line, function = record.code
+        attributes["code.file.path"] = path
+        attributes["code.line.number"] = line
+        attributes["code.function.name"] = function
+    return attributes

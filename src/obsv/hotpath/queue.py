@@ -1,0 +1,131 @@
+"""The bounded queue between the request's thread and a sink's thread.
+
+No lock is taken here: ``deque.append`` and ``popleft`` are atomic, and the counters are changed by statements inside
+which CPython neither switches threads nor runs signal handlers. So a signal handler, a destructor or a forked child can
+never find it locked.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+class BoundedQueue:
+    """Hold finished telemetry, up to so many records and bytes; count what does not fit.
+
+    Attributes:
+        max_records: How many records (spans, log records) may wait.
+        max_bytes: How many bytes they may hold, as estimated by the caller.
+        records: How many wait now.
+        bytes: How many bytes they hold.
+        accepted: Records taken since the start.
+        dropped: Records refused since the start because the queue was full.
+        wake_at: From so many waiting records on the reader is woken before its time.
+        wake: The lock on which the reader sleeps: releasing it is the wake-up.
+        starter: Called by the first ``put``, to start the reader's thread.
+    """
+
+    __slots__ = (
+        "accepted",
+        "bytes",
+        "dropped",
+        "items",
+        "max_bytes",
+        "max_records",
+        "open",
+        "records",
+        "sleeping",
+        "started",
+        "starter",
+        "wake",
+        "wake_at",
+    )
+
+    def __init__(
+        self, max_records: int, max_bytes: int, wake_at: int, wake: Any, starter: Callable[[], None] | None
+    ) -> None:
+        self.items: deque[tuple[Any, int, int]] = deque()
+        self.wake = wake
+        self.starter = starter
+        self.records = 0
+        self.bytes = 0
+        self.max_records = max_records
+        self.max_bytes = max_bytes
+        self.wake_at = wake_at
+        self.dropped = 0
+        self.accepted = 0
+        self.sleeping = False
+        self.started = False
+        self.open = True
+
+    def put(self, item: Any, records: int, size: int) -> bool:
+        """Append ``item``, which counts as ``records`` records of together ``size`` bytes. Never blocks, never raises.
+
+        Returns:
+            False when it did not fit (or the queue is closed) and was dropped.
+        """
+        if (
+            self.records + records > self.max_records or self.bytes + size > self.max_bytes or not self.open
+        ) and not self.fits_alone(records, size):
+            self.dropped += records
+            if self.sleeping:
+                self._rouse()
+            return False
+        self.records += records
+        self.bytes += size
+        self.accepted += records
+        self.items.append((item, records, size))
+        if not self.started:
+            self._start()
+        elif self.sleeping and self.records >= self.wake_at:
+            self._rouse()
+        return True
+
+    def fits_alone(self, records: int, size: int) -> bool:
+        """Tell whether an empty queue takes what is larger than the whole bound: better once too much than never."""
+        return self.open and not self.items and self.bytes <= 0 and records <= self.max_records
+
+    def take(self, most: int) -> list[Any]:
+        """Remove and return waiting items, oldest first, until they hold ``most`` records or none is left."""
+        taken: list[Any] = []
+        count = 0
+        items = self.items
+        while count < most:
+            try:
+                item, records, size = items.popleft()
+            except IndexError:
+                # An interpreted ``+=`` between two threads could in theory lose an update: an empty queue sets it
+                # right.
+                if not items:
+                    self.records = 0
+                    self.bytes = 0
+                break
+            taken.append(item)
+            count += records
+            self.records -= records
+            self.bytes -= size
+        return taken
+
+    def clear(self) -> None:
+        """Forget what waits, uncounted: in a forked child it is the parent's to send."""
+        self.items = deque()
+        self.records = 0
+        self.bytes = 0
+        self.sleeping = False
+
+    def _start(self) -> None:
+        self.started = True
+        if self.starter is not None:
+            self.starter()
+
+    def _rouse(self) -> None:
+        self.sleeping = False
+        try:
+            self.wake.release()
+        except RuntimeError:  # two threads roused it at once: awake it is
+            pass

@@ -1,0 +1,210 @@
+"""What travels from the hot path to the sinks besides spans: events, links, log records and metric points."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .errors import ErrorInfo
+    from .span import Scope
+
+
+class Event:
+    """Something that happened at one moment of a span.
+
+    Attributes:
+        name: For an exception ``"exception"`` (OpenTelemetry semantic conventions, "Exceptions on spans").
+        time_ns: Nanoseconds since the Unix epoch.
+        attributes: Cleaned values; those of an exception are added by :meth:`all_attributes`.
+        error: The exception, if the event is one.
+        escaped: True when the exception left the span.
+        dropped: Attributes that went over the limit.
+    """
+
+    __slots__ = ("attributes", "dropped", "error", "escaped", "name", "time_ns")
+
+    def __init__(
+        self, name: str, time_ns: int, attributes: dict[str, Any], error: ErrorInfo | None = None, escaped: bool = False
+    ) -> None:
+        self.name = name
+        self.time_ns = time_ns
+        self.attributes = attributes
+        self.error = error
+        self.escaped = escaped
+        self.dropped = 0
+
+    def all_attributes(self) -> dict[str, Any]:
+        """Return the attributes, with ``exception.*`` written out. Reads source files: for the drain thread."""
+        error = self.error
+        if error is None:
+            return self.attributes
+        return {
+            "exception.type": error.type,
+            "exception.message": error.message,
+            "exception.stacktrace": error.text(),
+            "exception.escaped": str(self.escaped),
+            **self.attributes,
+        }
+
+
+class Link:
+    """A span of another trace that this one belongs with.
+
+    Attributes:
+        trace_hi: Upper 64 bits of the trace id.
+        trace_lo: Lower 64 bits of the trace id.
+        id64: The span id.
+        flags: W3C trace flags.
+        tracestate: The W3C header's text, or None.
+        attributes: Cleaned values.
+        dropped: Attributes that went over the limit.
+    """
+
+    __slots__ = ("attributes", "dropped", "flags", "id64", "trace_hi", "trace_lo", "tracestate")
+
+    def __init__(
+        self, trace_hi: int, trace_lo: int, id64: int, flags: int, tracestate: str | None, attributes: dict[str, Any]
+    ) -> None:
+        self.trace_hi = trace_hi
+        self.trace_lo = trace_lo
+        self.id64 = id64
+        self.flags = flags
+        self.tracestate = tracestate
+        self.attributes = attributes
+        self.dropped = 0
+
+
+class LogRecord:
+    """One log line before anybody wrote it.
+
+    Attributes:
+        time_ns: Nanoseconds since the Unix epoch.
+        severity: OpenTelemetry's number: 5 debug, 9 info, 13 warning, 17 error, 21 critical.
+        level: The word, upper case, as Python's logging names it.
+        body: The message.
+        logger: The logger's name.
+        fields: What the caller added, as given; encoders survive anything.
+        trace_hi: Upper 64 bits of the trace id, 0 outside a span.
+        trace_lo: Lower 64 bits of the trace id.
+        id64: The span id, 0 outside a span.
+        flags: W3C trace flags.
+        error: The exception logged, or None.
+        code: ``(path, line, function)`` of the call, or None where finding it would cost too much.
+    """
+
+    __slots__ = (
+        "body",
+        "code",
+        "error",
+        "fields",
+        "flags",
+        "id64",
+        "level",
+        "logger",
+        "severity",
+        "time_ns",
+        "trace_hi",
+        "trace_lo",
+    )
+
+    def __init__(
+        self, time_ns: int, severity: int, level: str, body: str, logger: str, fields: dict[str, Any] | None = None
+    ) -> None:
+        self.time_ns = time_ns
+        self.severity = severity
+        self.level = level
+        self.body = body
+        self.logger = logger
+        self.fields = fields
+        self.trace_hi = 0
+        self.trace_lo = 0
+        self.id64 = 0
+        self.flags = 0
+        self.error: ErrorInfo | None = None
+        self.code: tuple[str, int, str] | None = None
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace id as 32 hex digits, None outside a span."""
+        return f"{self.trace_hi:016x}{self.trace_lo:016x}" if self.trace_hi or self.trace_lo else None
+
+    @property
+    def span_id(self) -> str | None:
+        """The span id as 16 hex digits, None outside a span."""
+        return f"{self.id64:016x}" if self.id64 else None
+
+
+class MetricPoint:
+    """One series of a metric over one interval: what happened in it, nothing older (delta temporality).
+
+    Attributes:
+        name: The instrument's name.
+        unit: CloudWatch's word for the unit (``"Count"``, ``"Milliseconds"``, …).
+        description: The instrument's description.
+        kind: ``"counter"``, ``"histogram"`` or ``"gauge"``.
+        attributes: The dimensions of the series.
+        start_ns: Begin of the interval, nanoseconds since the Unix epoch.
+        time_ns: End of the interval.
+        value: Counter: the sum of the interval. Gauge: the last value.
+        count: Histogram: how many values.
+        sum: Histogram: their sum.
+        min: Histogram: the smallest.
+        max: Histogram: the largest.
+        values: Histogram: the values themselves while there are at most 100, else None.
+        buckets: Histogram: positive values in base-2 exponential buckets of scale 6; index ``i`` counts values in
+            ``(2**(i/64), 2**((i+1)/64)]`` (OpenTelemetry data model, "ExponentialHistogram"). Complete also where
+            ``values`` is set.
+        negative: The same for the absolute values of negative ones.
+        zero: How many values were zero.
+        scope: Who made the instrument.
+    """
+
+    __slots__ = (
+        "attributes",
+        "buckets",
+        "count",
+        "description",
+        "kind",
+        "max",
+        "min",
+        "name",
+        "negative",
+        "scope",
+        "start_ns",
+        "sum",
+        "time_ns",
+        "unit",
+        "value",
+        "values",
+        "zero",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        unit: str,
+        description: str,
+        kind: str,
+        attributes: dict[str, Any],
+        start_ns: int,
+        time_ns: int,
+        scope: Scope,
+    ) -> None:
+        self.name = name
+        self.unit = unit
+        self.description = description
+        self.kind = kind
+        self.attributes = attributes
+        self.start_ns = start_ns
+        self.time_ns = time_ns
+        self.scope = scope
+        self.value: int | float = 0
+        self.count = 0
+        self.sum: int | float = 0
+        self.min: int | float = 0
+        self.max: int | float = 0
+        self.values: list[int | float] | None = None
+        self.buckets: dict[int, int] = {}
+        self.negative: dict[int, int] = {}
+        self.zero = 0

@@ -1,0 +1,59 @@
+cimport cython
+
+from obsv.hotpath.queue cimport BoundedQueue
+
+@cython.final
+cdef class Outlet:
+    cdef public object queues, sampler, resource
+    cdef public bint enabled, time_ids, sample_all
+    cdef public unsigned long long threshold
+    cdef public Py_ssize_t max_attributes, max_length, max_events, max_links
+
+@cython.final
+cdef class Scope:
+    cdef public object name, version, schema_url, attributes, encoded
+    cdef public Outlet outlet
+
+@cython.final
+cdef class LocalTrace:
+    cdef public list spans
+    cdef public unsigned long long root64
+    cdef public long long offset
+    cdef public Py_ssize_t size
+    cdef public long generation
+    cdef public bint closed
+
+@cython.final
+cdef class Remote:
+    cdef public unsigned long long trace_hi, trace_lo, id64
+    cdef public int flags
+    cdef public bint decided
+    cdef public object tracestate, base
+
+@cython.final
+cdef class Span:
+    cdef public object name, tracestate, status_message, base, token, context
+    cdef public dict attributes
+    cdef public list events, links
+    cdef public unsigned long long trace_hi, trace_lo, id64, parent64
+    cdef public long long start_ns, end_ns
+    cdef public Scope scope
+    cdef public LocalTrace trace
+    cdef public int kind, flags, status, dropped_attributes, dropped_events, dropped_links
+    cdef public Py_ssize_t extra
+    cdef public bint parent_remote, recording, started, ended
+    cdef object __weakref__
+
+    cpdef set_attribute(self, key, value)
+    cpdef end(self, end_time=*)
+    cpdef begin(self, parent)
+    cdef _child(self, Span parent)
+    cdef _start_trace(self, Outlet outlet)
+    cdef _finish(self, LocalTrace trace)
+    cdef bint _sample(self, Outlet outlet)
+    cdef _begin_below(self, Outlet outlet, parent)
+    cdef _new_local(self)
+    cdef _set_slowly(self, key, value)
+    cpdef fail(self, error)
+
+cpdef Span new_span(Scope scope, object name, int kind)
