@@ -1,0 +1,398 @@
+"""Every setting of obsv, declared once: its name, kind, default, environment variables and meaning.
+
+Parsing, the types of `settings.<name>`, the problem lines, `obsv doctor` and docs/settings.md all come from this table.
+To add a setting, add one `Setting` to the class that it belongs to, and write the reference page again:
+`obsv doctor --settings-reference > docs/settings.md`.
+"""
+
+from __future__ import annotations
+
+from .settings_lists import ATTRIBUTES, NAMES, PATCHES, PATTERNS, PROPAGATION, PROPAGATORS, sinks
+from .settings_parse import (
+    FLAG,
+    LEVEL,
+    NOTHING,
+    PATH,
+    RATIO,
+    TEXT,
+    InvalidError,
+    Kind,
+    choice,
+    count,
+    duration,
+    limit,
+    number,
+    size,
+)
+from .settings_wire import DAEMON, HEADERS, NAMESPACE, URL
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Generic, Self, TypeAlias, TypeVar, overload
+
+    T = TypeVar("T")
+    Convert: TypeAlias = "Callable[[str, Mapping[str, str]], object]"
+else:
+    from .settings_parse import Generic, T
+
+
+class Variable:
+    """A standard environment variable (OTEL_*, AWS_*) that feeds a setting.
+
+    `convert(text, environ)` turns what others write into what the setting reads; it returns NOTHING where the variable
+    says nothing about the setting, and raises InvalidError. `note` is for the reference ("in milliseconds").
+    """
+
+    __slots__ = ("convert", "name", "note")
+
+    def __init__(self, name: str, convert: Convert | None = None, note: str = "") -> None:
+        self.name = name
+        self.convert = convert
+        self.note = note
+
+
+class Setting(Generic[T]):
+    """One setting. On the class it is the declaration, on a `Settings` object its value, typed.
+
+    `default_text` says what the default is where it is not a constant. `env` is the variable of ours ("OBSV_" + NAME).
+    `resource_keys` are resource attributes that mean the same ("service.name").
+    """
+
+    __slots__ = ("default", "default_text", "env", "kind", "meaning", "name", "resource_keys", "variables")
+
+    def __init__(
+        self,
+        kind: Kind[T],
+        default: T,
+        meaning: str,
+        *variables: Variable | str,
+        env: str = "",
+        default_text: str = "",
+        resource_keys: tuple[str, ...] = (),
+    ) -> None:
+        self.kind = kind
+        self.default = default
+        self.meaning = meaning
+        self.variables = tuple([Variable(v) if isinstance(v, str) else v for v in variables])
+        self.env = env
+        self.default_text = default_text
+        self.resource_keys = resource_keys
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+        self.env = self.env or f"OBSV_{name.upper()}"
+
+    # Not a data descriptor, so the value in the instance's dictionary wins: reading a setting runs none of our code.
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, instance: None, owner: type) -> Self: ...
+
+        @overload
+        def __get__(self, instance: object, owner: type) -> T: ...
+
+        def __get__(self, instance: object | None, owner: type) -> Self | T: ...
+
+    else:
+
+        def __get__(self, instance, owner):
+            return self if instance is None else self.default
+
+    def show(self, value: object) -> str:
+        """`value` as people read it, secrets hidden."""
+        return self.kind.show(value)
+
+    def __repr__(self) -> str:
+        return f"<Setting {self.name}>"
+
+
+# ---- what others' variables say in our words
+
+
+def _milliseconds(text: str, environ: Mapping[str, str]) -> object:
+    allowed = "a time in milliseconds, from 1 to 86400000"
+    milliseconds = number(text, allowed)
+    if not 1 <= milliseconds <= 86_400_000:
+        raise InvalidError(allowed)
+    return milliseconds / 1000
+
+
+def _disabled(text: str, environ: Mapping[str, str]) -> object:
+    """OTEL_SDK_DISABLED: only "true" says something (OpenTelemetry environment variables, "Boolean")."""
+    if FLAG.parse(text):
+        return False
+    return NOTHING
+
+
+def _sampler(text: str, environ: Mapping[str, str]) -> object:
+    """OTEL_TRACES_SAMPLER with OTEL_TRACES_SAMPLER_ARG, as the share of traces that it keeps."""
+    name = text.strip().lower().removeprefix("parentbased_")
+    if name == "always_on":
+        return 1.0
+    if name == "always_off":
+        return 0.0
+    if name != "traceidratio":
+        raise InvalidError(
+            "one of always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, "
+            "parentbased_traceidratio"
+        )
+    argument = environ.get("OTEL_TRACES_SAMPLER_ARG", "").strip()
+    if not argument:
+        return 1.0
+    try:
+        return RATIO.parse(argument)
+    except InvalidError as error:
+        raise InvalidError(error.allowed, key="OTEL_TRACES_SAMPLER_ARG", value=argument) from None
+
+
+class Service:
+    """Who is it"""
+
+    service = Setting(
+        TEXT,
+        "unknown_service",
+        "Name of the service; telemetry of all its processes carries it.",
+        "OTEL_SERVICE_NAME",
+        default_text="`unknown_service`; on Lambda the function's name",
+        resource_keys=("service.name",),
+    )
+    version = Setting[str | None](TEXT, None, "Version of the service.", resource_keys=("service.version",))
+    environment = Setting[str | None](
+        TEXT,
+        None,
+        "Where it runs, such as `production` or `test`.",
+        resource_keys=("deployment.environment.name", "deployment.environment"),
+    )
+    resource = Setting(
+        ATTRIBUTES,
+        {},
+        "More attributes of the resource. Sources are merged, key by key.",
+        "OTEL_RESOURCE_ATTRIBUTES",
+    )
+    namespace = Setting(
+        NAMESPACE,
+        "obsv",
+        "CloudWatch namespace of the metrics that EMF carries.",
+        "AWS_EMF_NAMESPACE",
+        default_text="the service's name",
+    )
+
+
+class General:
+    """The whole"""
+
+    enabled = Setting(FLAG, True, "False: `init` does nothing.", Variable("OTEL_SDK_DISABLED", _disabled, "inverted"))
+    config = Setting[str | None](
+        PATH,
+        None,
+        "The file of settings; `none` for no file. As an argument of `init` also a mapping.",
+        default_text="`obsv.toml`, or `pyproject.toml` with `[tool.obsv]`, in the working directory or above it, "
+        "up to the folder with `.git`",
+    )
+    platform = Setting(
+        choice("lambda", "ecs", "eks", "app_runner", "ec2", "kubernetes", "container", "laptop"),
+        "laptop",
+        "Where it runs, which decides defaults of others.",
+        default_text="detected",
+    )
+    strict = Setting(FLAG, False, "True: a wrong setting stops `init` with an error instead of a line.")
+    raise_errors = Setting(
+        FLAG, False, "True: errors inside obsv are raised instead of counted; for tests.", env="OBSV_RAISE"
+    )
+    signals = Setting(FLAG, True, "False: SIGTERM is left alone, instead of sending what is queued first.")
+
+
+class Destinations:
+    """What goes where"""
+
+    traces = Setting(
+        sinks("traces"), (), "Sinks for traces.", "OTEL_TRACES_EXPORTER", default_text="by platform, see below"
+    )
+    metrics = Setting(
+        sinks("metrics"), (), "Sinks for metrics.", "OTEL_METRICS_EXPORTER", default_text="by platform, see below"
+    )
+    logs = Setting(sinks("logs"), (), "Sinks for logs.", "OTEL_LOGS_EXPORTER", default_text="by platform, see below")
+    log_level = Setting(
+        LEVEL, "INFO", "Log records below this level are left out.", "OTEL_LOG_LEVEL", "AWS_LAMBDA_LOG_LEVEL"
+    )
+    log_capture = Setting(FLAG, True, "Records of the standard library's logging go to the sinks too.")
+
+
+class Tracing:
+    """What is traced"""
+
+    patch = Setting(
+        PATCHES,
+        True,
+        "Libraries to patch: all, none, or names; `-redis` means all but redis.",
+    )
+    patch_exclude = Setting(NAMES, (), "Libraries not to patch; `*` for all.", "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS")
+    sample = Setting(
+        RATIO,
+        1.0,
+        "Share of the traces that start here to keep, from 0 to 1. Traces from elsewhere keep their caller's decision.",
+        Variable("OTEL_TRACES_SAMPLER", _sampler, "with `OTEL_TRACES_SAMPLER_ARG`"),
+    )
+    propagators = Setting(
+        PROPAGATION,
+        PROPAGATORS,
+        "Headers that carry the trace between processes, read in this order.",
+        "OTEL_PROPAGATORS",
+    )
+    excluded_urls = Setting(
+        PATTERNS,
+        (),
+        "Regular expressions; a request whose URL contains one is not traced.",
+        "OTEL_PYTHON_EXCLUDED_URLS",
+    )
+    attribute_count_limit = Setting(
+        limit(),
+        128,
+        "Attributes of a span; more are dropped and counted.",
+        "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+        "OTEL_ATTRIBUTE_COUNT_LIMIT",
+    )
+    attribute_length_limit = Setting(
+        limit(),
+        None,
+        "Characters of an attribute's text; the rest is cut off.",
+        "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+        "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    )
+    event_count_limit = Setting(limit(), 128, "Events of a span.", "OTEL_SPAN_EVENT_COUNT_LIMIT")
+    link_count_limit = Setting(limit(), 128, "Links of a span.", "OTEL_SPAN_LINK_COUNT_LIMIT")
+
+
+class Queueing:
+    """Queues and intervals"""
+
+    queue_bytes = Setting(size(1024), 64 * 1024 * 1024, "Memory for what waits to be sent, each sink.")
+    queue_records = Setting(
+        count(1), 200_000, "Spans, log records or metric points that wait, each sink.", "OTEL_BSP_MAX_QUEUE_SIZE"
+    )
+    batch_records = Setting(count(1, 1_000_000), 2048, "Records sent at a time.", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE")
+    flush_interval = Setting(
+        duration(0.001),
+        1.0,
+        "Longest wait before a span or log record is sent.",
+        Variable("OTEL_BSP_SCHEDULE_DELAY", _milliseconds, "in milliseconds"),
+    )
+    metric_interval = Setting(
+        duration(0.01),
+        60.0,
+        "Time that one metric point covers.",
+        Variable("OTEL_METRIC_EXPORT_INTERVAL", _milliseconds, "in milliseconds"),
+    )
+    shutdown_timeout = Setting(duration(), 5.0, "Longest time that the end of the program waits for sending.")
+    max_series = Setting(count(1, 1_000_000), 2000, "Combinations of dimensions that one instrument keeps apart.")
+
+
+TIMEOUT = duration(0.001, 3600)
+COMPRESSION = choice("gzip", "none")
+
+
+def _otlp(name: str, signal: str = "") -> Variable:
+    return Variable(f"OTEL_EXPORTER_OTLP_{signal}{name}")
+
+
+class Otlp:
+    """Sink: otlp"""
+
+    otlp_endpoint = Setting[str | None](
+        URL,
+        None,
+        "URL of the collector; `/v1/traces`, `/v1/metrics` or `/v1/logs` is added.",
+        _otlp("ENDPOINT"),
+        default_text="`http://localhost:4318`",
+    )
+    otlp_headers = Setting(HEADERS, {}, "Headers of every request, such as an API key.", _otlp("HEADERS"))
+    otlp_compression = Setting(COMPRESSION, "none", "How bodies are compressed.", _otlp("COMPRESSION"))
+    otlp_timeout = Setting(
+        TIMEOUT,
+        10.0,
+        "Longest time for one request.",
+        # milliseconds in the specification, but opentelemetry-python, which people come from, has always read seconds
+        Variable("OTEL_EXPORTER_OTLP_TIMEOUT", None, "in seconds, as opentelemetry-python reads it"),
+    )
+    otlp_certificate = Setting[str | None](
+        PATH, None, "File with the certificates to trust, instead of the system's.", _otlp("CERTIFICATE")
+    )
+    otlp_client_key = Setting[str | None](PATH, None, "File with the key to sign in with.", _otlp("CLIENT_KEY"))
+    otlp_client_certificate = Setting[str | None](
+        PATH, None, "File with the certificate to sign in with.", _otlp("CLIENT_CERTIFICATE")
+    )
+    otlp_insecure = Setting(FLAG, True, "False: an endpoint without a scheme is reached by https.", _otlp("INSECURE"))
+    otlp_protocol = Setting(choice("http/protobuf"), "http/protobuf", "How OTLP is spoken.", _otlp("PROTOCOL"))
+    otlp_temporality = Setting(
+        choice("delta", "cumulative", "lowmemory"),
+        "cumulative",
+        "Metric points hold their interval (delta) or all since the start (cumulative).",
+        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+    )
+
+
+class OtlpSignals:
+    """Sink: otlp, one signal only"""
+
+    otlp_traces_endpoint = Setting[str | None](URL, None, "URL for traces, as it is.", _otlp("ENDPOINT", "TRACES_"))
+    otlp_metrics_endpoint = Setting[str | None](URL, None, "URL for metrics, as it is.", _otlp("ENDPOINT", "METRICS_"))
+    otlp_logs_endpoint = Setting[str | None](URL, None, "URL for logs, as it is.", _otlp("ENDPOINT", "LOGS_"))
+    otlp_traces_headers = Setting[dict[str, str] | None](HEADERS, None, "For traces.", _otlp("HEADERS", "TRACES_"))
+    otlp_metrics_headers = Setting[dict[str, str] | None](HEADERS, None, "For metrics.", _otlp("HEADERS", "METRICS_"))
+    otlp_logs_headers = Setting[dict[str, str] | None](HEADERS, None, "For logs.", _otlp("HEADERS", "LOGS_"))
+    otlp_traces_compression = Setting[str | None](COMPRESSION, None, "For traces.", _otlp("COMPRESSION", "TRACES_"))
+    otlp_metrics_compression = Setting[str | None](COMPRESSION, None, "For metrics.", _otlp("COMPRESSION", "METRICS_"))
+    otlp_logs_compression = Setting[str | None](COMPRESSION, None, "For logs.", _otlp("COMPRESSION", "LOGS_"))
+    otlp_traces_timeout = Setting[float | None](TIMEOUT, None, "For traces.", _otlp("TIMEOUT", "TRACES_"))
+    otlp_metrics_timeout = Setting[float | None](TIMEOUT, None, "For metrics.", _otlp("TIMEOUT", "METRICS_"))
+    otlp_logs_timeout = Setting[float | None](TIMEOUT, None, "For logs.", _otlp("TIMEOUT", "LOGS_"))
+    otlp_traces_certificate = Setting[str | None](PATH, None, "For traces.", _otlp("CERTIFICATE", "TRACES_"))
+    otlp_metrics_certificate = Setting[str | None](PATH, None, "For metrics.", _otlp("CERTIFICATE", "METRICS_"))
+    otlp_logs_certificate = Setting[str | None](PATH, None, "For logs.", _otlp("CERTIFICATE", "LOGS_"))
+    otlp_traces_client_key = Setting[str | None](PATH, None, "For traces.", _otlp("CLIENT_KEY", "TRACES_"))
+    otlp_metrics_client_key = Setting[str | None](PATH, None, "For metrics.", _otlp("CLIENT_KEY", "METRICS_"))
+    otlp_logs_client_key = Setting[str | None](PATH, None, "For logs.", _otlp("CLIENT_KEY", "LOGS_"))
+    otlp_traces_client_certificate = Setting[str | None](
+        PATH, None, "For traces.", _otlp("CLIENT_CERTIFICATE", "TRACES_")
+    )
+    otlp_metrics_client_certificate = Setting[str | None](
+        PATH, None, "For metrics.", _otlp("CLIENT_CERTIFICATE", "METRICS_")
+    )
+    otlp_logs_client_certificate = Setting[str | None](PATH, None, "For logs.", _otlp("CLIENT_CERTIFICATE", "LOGS_"))
+
+
+class OtherSinks:
+    """Sinks: xray and local"""
+
+    xray_daemon_address = Setting(
+        DAEMON, "127.0.0.1:2000", "UDP address of the X-Ray daemon.", "AWS_XRAY_DAEMON_ADDRESS"
+    )
+    local_path = Setting(PATH, ".obsv/obsv.db", "The local store, one SQLite file for all processes.")
+    local_max_bytes = Setting(size(1 << 20), 100 * 1024 * 1024, "Size of the local store; the oldest traces go first.")
+
+
+GROUPS: tuple[type, ...] = (
+    Service,
+    General,
+    Destinations,
+    Tracing,
+    Queueing,
+    Otlp,
+    OtlpSignals,
+    OtherSinks,
+)
+
+
+class Table(Service, General, Destinations, Tracing, Queueing, Otlp, OtlpSignals, OtherSinks):
+    """All settings as attributes: declarations on the class, values on an instance."""
+
+
+SETTINGS: dict[str, Setting[object]] = {
+    name: setting for group in GROUPS for name, setting in vars(group).items() if isinstance(setting, Setting)
+}
+"""The declarations by name, in the order in which people should read them."""
+
+OTHER_VARIABLES = ("OBSV_PURE_PYTHON", "OBSV_REQUIRE_EXT", "OBSV_CI")
+"""Variables that start with OBSV_ and are no settings: they are read where the package is built, imported or tested."""

@@ -1,0 +1,175 @@
+"""Settings that end up on the wire: HTTP headers, URLs, the X-Ray daemon's address, CloudWatch's namespace.
+
+Headers and URLs may carry secrets, so each has a `mask_...` function for whatever is printed.
+"""
+
+from __future__ import annotations
+
+from .settings_lists import unquote
+from .settings_parse import NOTHING, InvalidError, Kind, show_plain, writable
+
+# ---- headers
+
+HEADERS_ALLOWED = "name=value pairs separated by commas, values percent-encoded"
+_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")  # RFC 9110, "Tokens"
+
+
+def parse_headers(value: object) -> dict[str, str]:
+    """HTTP headers: a mapping, or the text of OTEL_EXPORTER_OTLP_HEADERS. Names come back in lower case.
+
+    Values are percent-decoded; plain ones that other SDKs take ("authorization=Bearer x y") are taken too. A header
+    that HTTP cannot carry is left out.
+    Source: OpenTelemetry protocol exporter, "Specifying headers via environment variables".
+    """
+    if isinstance(value, str):
+        pairs: list[tuple[object, object]] = []
+        for item in value.split(","):
+            if item.strip():
+                key_text, mark, text = item.partition("=")
+                pairs.append((unquote(key_text), unquote(text.strip()) if mark else None))
+    else:
+        items = getattr(value, "items", None)
+        if items is None or isinstance(value, type):
+            raise InvalidError(HEADERS_ALLOWED)
+        try:
+            pairs = list(items())
+        except Exception:  # noqa: BLE001 - a foreign mapping may do anything
+            raise InvalidError(HEADERS_ALLOWED) from None
+    result: dict[str, str] = {}
+    wrong = False
+    for key, content in pairs:
+        name = key.strip().lower() if isinstance(key, str) else ""
+        if not name or not _TOKEN.issuperset(name) or not isinstance(content, str) or not _header_text(content):
+            wrong = True
+        else:
+            result[name] = content.strip()
+    if wrong:
+        raise InvalidError(HEADERS_ALLOWED, usable=result if result else NOTHING)
+    return result
+
+
+def _header_text(text: str) -> bool:
+    # control characters would end the header; http.client encodes as Latin-1
+    return writable(text) and all(c <= "\xff" for c in text)
+
+
+def mask_headers(value: object) -> str:
+    """Header names with their values hidden: "api-key=***"."""
+    if isinstance(value, dict):
+        return ",".join([f"{name}=***" for name in value]) or "none"
+    return "none" if value is None else "***"
+
+
+# ---- addresses
+
+URL_ALLOWED = "a URL such as http://localhost:4318"
+
+
+def parse_url(value: object) -> str:
+    """An http or https URL. One without a scheme ("collector:4318") stays as it is: the reader adds the scheme."""
+    if not isinstance(value, str):
+        raise InvalidError(URL_ALLOWED)
+    url = value.strip()
+    scheme, mark, rest = url.partition("://")
+    if not mark:
+        rest = url
+    elif scheme.lower() not in ("http", "https"):
+        raise InvalidError(URL_ALLOWED)
+    authority = rest.partition("/")[0].partition("?")[0].partition("#")[0]
+    host = authority.rpartition("@")[2]
+    if " " in url or not writable(url) or len(url) > 2048:
+        raise InvalidError(URL_ALLOWED)
+    _host_and_port(host, None, URL_ALLOWED)
+    return f"{scheme.lower()}://{rest}" if mark else url
+
+
+def mask_url(value: object) -> str:
+    """The URL without what may be a secret: the password in it and the query."""
+    if not isinstance(value, str):
+        return show_plain(value)
+    head, mark, query = value.partition("?")
+    if "@" in head:
+        scheme, slashes, rest = head.partition("://")
+        if not slashes:
+            scheme, rest = "", head
+        head = f"{scheme}{slashes}***@{rest.rpartition('@')[2]}"
+    return f"{head}?***" if mark and query else head
+
+
+DAEMON_ALLOWED = 'host:port, or "tcp:host:port udp:host:port"'
+
+
+def parse_daemon_address(value: object) -> str:
+    """The UDP address "host:port" out of AWS_XRAY_DAEMON_ADDRESS, which may name TCP and UDP apart.
+
+    Source: AWS X-Ray SDK for Python, "Environment variables". TCP is for fetching sampling rules.
+    """
+    if not isinstance(value, str):
+        raise InvalidError(DAEMON_ALLOWED)
+    parts = value.split()
+    if len(parts) == 1:
+        address = parts[0].removeprefix("udp:")
+    else:
+        udp = [part[4:] for part in parts if part.startswith("udp:")]
+        tcp = [part[4:] for part in parts if part.startswith("tcp:")]
+        if len(parts) != 2 or len(udp) != 1 or len(tcp) != 1:
+            raise InvalidError(DAEMON_ALLOWED)
+        _host_and_port(tcp[0], 2000, DAEMON_ALLOWED)
+        address = udp[0]
+    if address.startswith("tcp:"):
+        raise InvalidError(DAEMON_ALLOWED)
+    host, port = _host_and_port(address, 2000, DAEMON_ALLOWED)
+    return f"{host}:{port}"
+
+
+def _host_and_port(text: str, default_port: int | None, allowed: str) -> tuple[str, int | None]:
+    """`"[::1]:2000"` -> `("[::1]", 2000)`."""
+    if text.startswith("["):
+        host, bracket, rest = text.partition("]")
+        host += bracket
+        if not bracket or len(host) < 4 or (rest and not rest.startswith(":")):
+            raise InvalidError(allowed)
+        port_text = rest[1:]
+    else:
+        host, rest, port_text = text.partition(":")
+    if not host or not writable(host) or any(c in host for c in " /?#@\\"):
+        raise InvalidError(allowed)
+    if not rest:
+        return host, default_port
+    if not (port_text.isascii() and port_text.isdigit() and len(port_text) < 6 and 0 < int(port_text) < 65536):
+        raise InvalidError(allowed)
+    return host, int(port_text)
+
+
+NAMESPACE_ALLOWED = "a CloudWatch namespace: at most 255 of the characters A-Z a-z 0-9 . - _ / # : and blank"
+_NAMESPACE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_/#: ")
+
+
+def parse_namespace(value: object) -> str:
+    """A CloudWatch metric namespace. Source: CloudWatch PutMetricData, "Namespace": not starting with ":" or "AWS/"."""
+    text = value.strip() if isinstance(value, str) else ""
+    if not 0 < len(text) <= 255 or not _NAMESPACE.issuperset(text) or text.startswith((":", "AWS/")):
+        raise InvalidError(NAMESPACE_ALLOWED)
+    return text
+
+
+def as_namespace(service: str) -> str:
+    """The namespace for a service: its name, with "_" for what CloudWatch does not take."""
+    text = "".join([c if c in _NAMESPACE else "_" for c in service])[:255].lstrip(":").strip()
+    if text.startswith("AWS/"):
+        text = text.replace("AWS/", "AWS_", 1)
+    return text or "obsv"
+
+
+HEADERS: Kind[dict[str, str]] = Kind(
+    "headers", parse_headers, HEADERS_ALLOWED, show=mask_headers, mask=mask_headers, secret=True
+)
+URL: Kind[str] = Kind(
+    "url",
+    parse_url,
+    URL_ALLOWED,
+    show=lambda value: "not set" if value is None else mask_url(value),
+    mask=mask_url,
+)
+DAEMON: Kind[str] = Kind("address", parse_daemon_address, DAEMON_ALLOWED)
+NAMESPACE: Kind[str] = Kind("namespace", parse_namespace, NAMESPACE_ALLOWED)
