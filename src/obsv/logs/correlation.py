@@ -1,0 +1,78 @@
+"""Trace ids for the formatters that a program already has: ``%(otelTraceID)s`` and friends in every ``logging`` record.
+
+The four attributes have the names that opentelemetry-instrumentation-logging gives them, so its format strings work
+unchanged. They are no fields of ours (``trace_id`` and the like): the standard library raises ``KeyError`` when
+``extra=`` names an attribute that the record has already, and ``trace_id`` is what programs pass.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from ..hotpath.span import SUPPRESSED, Span, current, resolve
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Factory = Callable[..., logging.LogRecord]
+
+
+class _Correlating:
+    """A record factory that adds the ids to what the factory before it makes."""
+
+    __slots__ = ("active", "previous", "service")
+
+    def __init__(self, previous: Factory, service: str) -> None:
+        self.previous = previous
+        self.service = service
+        self.active = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = self.previous(*args, **kwargs)
+        if not self.active:
+            return record
+        members = record.__dict__
+        members["otelServiceName"] = self.service
+        state = current()
+        if state is not None:
+            span = state if type(state) is Span else resolve(state)
+            if span is not None and span is not SUPPRESSED and span.id64:
+                members["otelTraceID"] = f"{span.trace_hi:016x}{span.trace_lo:016x}"
+                members["otelSpanID"] = f"{span.id64:016x}"
+                members["otelTraceSampled"] = bool(span.flags & 1)
+                return record
+        members["otelTraceID"] = "0"
+        members["otelSpanID"] = "0"
+        members["otelTraceSampled"] = False
+        return record
+
+
+_factory: _Correlating | None = None
+
+
+def install_record_factory(service: str) -> None:
+    """Give every record from now on ``otelTraceID``, ``otelSpanID``, ``otelTraceSampled`` and ``otelServiceName``.
+
+    The ids are lower-case hex, "0" outside a span. A record factory that the program has set keeps making the
+    records. A second call changes the service only.
+    """
+    global _factory
+    if _factory is not None:
+        _factory.service = service
+        return
+    _factory = _Correlating(logging.getLogRecordFactory(), service)
+    logging.setLogRecordFactory(_factory)
+
+
+def remove_record_factory() -> None:
+    """Put back the factory that was there; where somebody has put another over ours, ours only stops adding."""
+    global _factory
+    ours = _factory
+    _factory = None
+    if ours is None:
+        return
+    ours.active = False
+    if logging.getLogRecordFactory() is ours:
+        logging.setLogRecordFactory(ours.previous)

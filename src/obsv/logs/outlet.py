@@ -1,0 +1,174 @@
+"""Where log records leave to: the sinks that write at once and the queues of those that write later.
+
+The runtime installs both; loggers and the ``logging`` handler call :func:`emit`, which never raises and never recurses.
+"""
+
+from __future__ import annotations
+
+from _thread import _local
+
+from ..hotpath import faults
+from ..hotpath.errors import safe_text
+from ..hotpath.values import clean, weigh
+from . import levels
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from ..hotpath.queue import BoundedQueue
+    from ..hotpath.records import LogRecord
+
+    Write = Callable[[LogRecord], object]
+
+MAX_WAITING = 16
+"""Records that a thread may make while it is writing one; they are written right after it."""
+
+_RECORD_BYTES = 400  # what a record holds in memory, without its texts and fields
+_FIELD_BYTES = 64  # a dict entry
+_ERROR_BYTES = 512  # an exception, without its frames
+_FRAME_BYTES = 96
+
+_SCALARS = frozenset({str, bool, int, float, type(None), bytes})
+
+level = levels.OFF
+"""The lowest severity that is logged by our own loggers (:data:`levels.OFF`: nothing is)."""
+
+_immediate: tuple[Write, ...] = ()
+_queues: tuple[BoundedQueue, ...] = ()
+_watchers: list[Callable[[int], None]] = []
+
+
+class _Here(_local):
+    """What this thread is doing: None nothing, a list while it writes, a tuple while it writes what waited."""
+
+    waiting: list[LogRecord] | tuple[()] | None = None
+
+
+_here = _Here()
+
+
+# Changed by ``_lost[reason] += 1`` only: CPython switches threads at calls and backward jumps, so never within that.
+_lost = {"logged while logging": 0, "error": 0}
+
+
+def install(immediate: Iterable[Write] = (), queues: Iterable[BoundedQueue] = (), level: str = "INFO") -> None:
+    """Let records out, from ``level`` on for our own loggers.
+
+    Args:
+        immediate: Each is called with every record, in the thread that logs.
+        queues: Records wait in them for another thread. Their field values are settled first, so that what the caller
+            does with a list afterwards changes nothing, and no other thread runs a user's ``__str__``.
+        level: The name of the lowest level that is logged.
+    """
+    global _immediate, _queues
+    _immediate = tuple(immediate)
+    _queues = tuple(queues)
+    _set_level(levels.severity(level) if _immediate or _queues else levels.OFF)
+
+
+def remove() -> None:
+    """Let nothing out any more."""
+    global _immediate, _queues
+    _set_level(levels.OFF)
+    _immediate = ()
+    _queues = ()
+
+
+def watch(callback: Callable[[int], None]) -> None:
+    """Call ``callback`` with the lowest severity that is logged: now, and whenever it changes."""
+    _watchers.append(callback)
+    callback(level)
+
+
+def lost() -> dict[str, int]:
+    """Return how many records went lost here, by reason; sinks and queues count their own."""
+    return {reason: number for reason, number in _lost.items() if number}
+
+
+def emit(record: LogRecord) -> None:
+    """Hand a record to every outlet. Never raises an `Exception` (but see ``OBSV_RAISE``).
+
+    A record made by this thread while it is writing another (a signal handler, a ``__del__``, a ``__str__`` or a stream
+    that logs) waits for it; one made while those are being written is dropped and counted.
+    """
+    if _here.waiting is not None:
+        _later(record)
+        return
+    try:
+        waiting: list[LogRecord] = []
+        _here.waiting = waiting
+        _deliver(record)
+        if waiting:
+            _here.waiting = ()
+            for late in waiting:
+                _deliver(late)
+    finally:
+        _here.waiting = None
+
+
+def _later(record: LogRecord) -> None:
+    waiting = _here.waiting
+    if type(waiting) is list and len(waiting) < MAX_WAITING:
+        waiting.append(record)
+    else:
+        _lost["logged while logging"] += 1
+
+
+def _deliver(record: LogRecord) -> None:
+    for write in _immediate:
+        try:
+            write(record)
+        except Exception as error:  # noqa: BLE001 - a sink of the user's may raise anything
+            _failed(error)
+    queues = _queues
+    if queues:
+        if record.fields:
+            record.fields = _settled(record.fields)
+        size = _weigh(record)
+        for queue in queues:
+            queue.put(record, 1, size)
+
+
+def _failed(error: Exception) -> None:
+    _lost["error"] += 1
+    faults.report("writing a log line", error)
+
+
+def _settled(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the same fields with values that nobody changes any more."""
+    for value in fields.values():
+        if type(value) not in _SCALARS:
+            break
+    else:
+        return fields
+    return {key: value if type(value) in _SCALARS else _settle(value) for key, value in fields.items()}
+
+
+def _settle(value: object) -> Any:
+    try:
+        settled = clean(value)
+    except Exception:  # noqa: BLE001 - the value's own methods raise: only its text is lost
+        return safe_text(value)
+    return safe_text(value) if settled is None else settled
+
+
+def _weigh(record: LogRecord) -> int:
+    """Estimate the bytes that a record holds, for the queues' bound."""
+    size = _RECORD_BYTES + len(record.body)
+    if record.fields:
+        for value in record.fields.values():
+            size += _FIELD_BYTES + weigh(value)
+    error = record.error
+    while error is not None:
+        size += _ERROR_BYTES + len(error.message) + _FRAME_BYTES * len(error.frames)
+        error = error.cause
+    return size
+
+
+def _set_level(severity: int) -> None:
+    global level
+    level = severity
+    for callback in _watchers:
+        callback(severity)

@@ -1,0 +1,72 @@
+"""From the queue to the sink: threads, batches, retries and counts."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from .collector import Collector
+from .lane import Lane
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from ..hotpath.queue import BoundedQueue
+    from ..settings import Settings
+    from ..sinks.base import Sink
+
+__all__ = ["Collector", "Lane", "Pipeline"]
+
+
+class Pipeline:
+    """All lanes of the process, and the collection of metrics."""
+
+    def __init__(self, settings: Settings, resource: Mapping[str, Any]) -> None:
+        self._settings = settings
+        self._resource = resource
+        self.collector = Collector(settings.metric_interval)
+        self.lanes: list[Lane] = []
+
+    def add(self, make: Callable[[], Sink], signals: tuple[str, ...]) -> Lane:
+        """Make a lane for a sink."""
+        lane = Lane(make, signals, self._settings, self._resource, self.collector)
+        taken = {other.name for other in self.lanes}
+        if lane.name in taken:  # two sink objects of one kind: each has its own account
+            lane.name = next(name for number in range(2, 1000) if (name := f"{lane.name} {number}") not in taken)
+        self.lanes.append(lane)
+        self.collector.lanes.append(lane)
+        return lane
+
+    def queues(self, signal: str) -> tuple[BoundedQueue, ...]:
+        """Return the queues into which a signal goes."""
+        return tuple(queue for lane in self.lanes if (queue := lane.queue(signal)) is not None)
+
+    def start_metrics(self) -> None:
+        """Start the threads that collect metrics: called when the first series appears."""
+        for lane in self.lanes:
+            if lane.queue("metrics") is not None:
+                lane.start()
+
+    def flush(self, timeout: float) -> bool:
+        """Send everything that is there now; True when it all left within ``timeout`` seconds."""
+        deadline = monotonic() + timeout
+        self.collector.collect(timeout)
+        requests = [lane.begin_flush(deadline) for lane in self.lanes]
+        return all([request.wait() for request in requests])
+
+    def close(self, timeout: float) -> bool:
+        """Send what is left and end the threads; True when everything left within ``timeout`` seconds."""
+        deadline = monotonic() + timeout
+        self.collector.collect(timeout)
+        requests = [lane.begin_close(deadline) for lane in self.lanes]
+        everything = all([request.wait() for request in requests])
+        for lane in self.lanes:
+            lane.end_close()
+        return everything
+
+    def after_fork(self) -> None:
+        """In a forked child."""
+        self.collector.after_fork()
+        for lane in self.lanes:
+            lane.after_fork()

@@ -1,0 +1,99 @@
+"""Collects all metrics once an interval and gives every metrics sink the same points.
+
+There is no thread for it: whichever lane wakes first when it is due does it.
+"""
+
+from __future__ import annotations
+
+import threading
+from time import monotonic, time_ns
+
+from ..hotpath import metrics
+from ..hotpath.records import MetricPoint
+from ..hotpath.span import Scope
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .lane import Lane
+
+_POINT_BYTES = 700
+_BUCKET_BYTES = 80
+_SCOPE = Scope("obsv")
+
+
+class Collector:
+    """Hold the schedule of collections.
+
+    Attributes:
+        due: When the next one is to be, by ``time.monotonic``.
+    """
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        self._lock = threading.Lock()
+        self._told: dict[tuple[str, str, str], int] = {}
+        self._last_ns = time_ns()
+        self.lanes: list[Lane] = []
+        self.due = monotonic() + interval
+
+    def counting(self) -> bool:
+        """Tell whether there is anything to collect."""
+        return any(instrument.series for instrument in list(metrics.METER.instruments.values()))
+
+    def collect_if_due(self) -> None:
+        """Collect when the interval is over."""
+        if monotonic() >= self.due:
+            self.collect()
+
+    def collect(self, patience: float = 0.0) -> None:
+        """Collect now and queue the points for every sink that takes metrics.
+
+        Args:
+            patience: Seconds to wait for a collection that another thread has begun. Without any, that one has to do.
+        """
+        if not self._lock.acquire(timeout=patience):
+            return
+        try:
+            self.due = monotonic() + self._interval
+            takers = [queue for lane in self.lanes if (queue := lane.queue("metrics")) is not None]
+            if not takers:
+                return
+            now = time_ns()
+            points = metrics.collect(now)
+            points.extend(self._losses(now))
+            self._last_ns = now
+            if points:
+                size = sum([_POINT_BYTES + _BUCKET_BYTES * len(point.buckets) for point in points])
+                for queue in takers:
+                    queue.put(points, len(points), size)
+        finally:
+            self._lock.release()
+
+    def _losses(self, now: int) -> list[MetricPoint]:
+        """Return what was lost since the last time, as a metric of its own."""
+        points: list[MetricPoint] = []
+        for lane in self.lanes:
+            for signal, account in lane.status().items():
+                for reason, total in account["dropped"].items():
+                    key = (lane.name, signal, reason)
+                    lost = total - self._told.get(key, 0)
+                    if lost <= 0:
+                        continue
+                    self._told[key] = total
+                    attributes: dict[str, Any] = {"sink": lane.name, "signal": signal, "reason": reason}
+                    text = "Telemetry that was lost"
+                    point = MetricPoint(
+                        "obsv.dropped", "Count", text, "counter", attributes, self._last_ns, now, _SCOPE
+                    )
+                    point.value = lost
+                    points.append(point)
+        return points
+
+    def after_fork(self) -> None:
+        """In a forked child: begin anew."""
+        self._lock = threading.Lock()
+        self._told.clear()
+        self._last_ns = time_ns()
+        self.due = monotonic() + self._interval

@@ -1,0 +1,149 @@
+"""The `console` sink: what a program does, on stderr, for the person in front of it.
+
+Each local trace is a tree, printed when its local root ends, with the logs of its spans in their place. A log of a
+trace that is still running waits for it, `PATIENCE` seconds at most, and is then printed alone with its short trace id;
+logs outside of any trace are printed at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from time import monotonic
+
+from .base import Refused, Sent
+from .lines import LineWriter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from ..hotpath.records import LogRecord
+    from ..hotpath.span import Span
+    from ..settings import Settings
+    from .base import Attributes, Batch, Result
+
+PATIENCE = 2.0
+"""Seconds that a log waits for its trace."""
+
+MAX_WAITING = 1000
+"""Logs that wait; when there are more, the oldest are printed."""
+
+
+class ConsoleSink:
+    """Prints traces and logs to whatever `sys.stderr` is at the time. A closed or broken stderr loses them, no more.
+
+    Traces are sent before the logs that were written in them, so a trace is printed with the next logs or in `idle`,
+    which follows in the same turn of the lane.
+    """
+
+    name = "console"
+    signals = frozenset({"traces", "logs"})
+
+    def __init__(self, settings: Settings) -> None:
+        self._writer = LineWriter(_stderr, name="stderr", patience=1.0)
+        self._service = ""
+        self._ended: list[list[Span]] = []
+        # Each with the moment until which it waits; the oldest first.
+        self._waiting: list[tuple[float, LogRecord]] = []
+
+    def open(self, resource: Attributes) -> None:
+        """Nothing to open."""
+        self._service = str(resource.get("service.name") or "")
+
+    def send(self, batch: Batch) -> Result:
+        """Take the batch in, and print what is complete by now."""
+        if batch.signal == "traces":
+            before = self._print(self._trees())
+            self._ended.extend(batch.items)
+            return before
+        alone = self._take_in(batch.items)
+        return self._print(self._trees() + self._alone(alone))
+
+    def idle(self) -> None:
+        """Print the traces that have ended, and the logs that have waited long enough. The lane calls it each turn."""
+        if self._ended or self._waiting:
+            self._print(self._trees() + self._expired(monotonic()))
+
+    def close(self) -> None:
+        """Print what still waits."""
+        self._print(self._trees() + self._expired(float("inf")))
+
+    def probe(self) -> str:
+        """Say where it prints."""
+        return "stderr" if sys.stderr is not None else "stderr is closed"
+
+    # ------------------------------------------------------------------
+
+    def _take_in(self, records: list[LogRecord]) -> list[LogRecord]:
+        """Keep the logs that belong to a trace; returns the others, and those for which there is no room."""
+        until = monotonic() + PATIENCE
+        alone: list[LogRecord] = []
+        for record in records:
+            if record.id64 and record.flags & 1:  # of a trace that is not sampled nothing will come
+                self._waiting.append((until, record))
+            else:
+                alone.append(record)
+        excess = len(self._waiting) - MAX_WAITING
+        if excess > 0 and not self._ended:
+            alone += [record for _, record in self._waiting[:excess]]
+            del self._waiting[:excess]
+        return alone
+
+    def _expired(self, now: float) -> list[str]:
+        waiting = self._waiting
+        if not waiting or waiting[0][0] > now:
+            return []
+        self._waiting = [pair for pair in waiting if pair[0] > now]
+        return self._alone([record for until, record in waiting if until <= now])
+
+    def _alone(self, records: list[LogRecord]) -> list[str]:
+        if not records:
+            return []
+        from ..render.live import loose_log
+        from ..render.look import Look
+        from ..store.rows import log_row
+
+        look = Look.of(sys.stderr)
+        lines: list[str] = []
+        for record in sorted(records, key=lambda record: record.time_ns):
+            lines += loose_log(log_row(record, self._service), look)
+        return lines
+
+    def _trees(self) -> list[str]:
+        """The traces that have ended, each with those of the waiting logs that belong to its spans."""
+        if not self._ended:
+            return []
+        from ..render.live import local_trace
+        from ..render.look import Look
+        from ..store.rows import log_row, span_row
+
+        ended, self._ended = self._ended, []
+        look = Look.of(sys.stderr)
+        service = self._service
+        by_span: dict[int, list[LogRecord]] = {}
+        for _, record in self._waiting:
+            by_span.setdefault(record.id64, []).append(record)
+        taken: set[int] = set()
+        lines: list[str] = []
+        for spans in ended:
+            if spans:
+                rows = [span_row(span, service) for span in spans]
+                ids = {span.id64 for span in spans} & by_span.keys()
+                logs = [log_row(record, service) for id64 in ids for record in by_span[id64]]
+                taken |= ids
+                lines += local_trace(rows, logs, look)
+        if taken:
+            self._waiting = [pair for pair in self._waiting if pair[1].id64 not in taken]
+        return lines
+
+    def _print(self, lines: list[str]) -> Result:
+        """All lines in one write, so that no other output comes between them."""
+        if lines:
+            written = self._writer.write(["\n".join(lines)])
+            if written.reason is not None:
+                return Refused(written.reason)
+        return Sent()
+
+
+def _stderr() -> TextIO | None:
+    return sys.stderr

@@ -1,0 +1,100 @@
+"""Metrics as CloudWatch embedded metric format on stdout, where Lambda, the CloudWatch agent and log routers pick them
+up.
+
+Each interval becomes a few lines, one JSON object each, without anything else on the line. What CloudWatch would refuse
+is refused here and counted; what had to be adapted is told once on stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from obsv.hotpath import faults
+
+from .base import Refused, Retry, Sent, SinkError
+from .lines import LineWriter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from obsv.settings import Settings
+
+    from .base import Batch, Result
+
+
+class _Encoded:
+    """A batch as lines: kept with the batch, so that a retry sends what is left and nothing twice."""
+
+    __slots__ = ("at", "events", "reason", "rejected")
+
+    def __init__(self, events: list[tuple[str, int]], rejected: int, reason: str | None) -> None:
+        self.events = events
+        self.at = 0
+        self.rejected = rejected
+        self.reason = reason
+
+
+class EmfSink:
+    """Writes metric points to stdout. Reads ``settings.namespace``.
+
+    ``sys.stdout`` is looked up at each send. A full pipe or disk is tried again; a closed one is not.
+    """
+
+    name = "emf"
+    signals = frozenset({"metrics"})
+
+    def __init__(self, settings: Settings) -> None:
+        self.namespace: str = settings.namespace or ""
+        self.writer = LineWriter(name="stdout")
+        self._told: set[str] = set()
+
+    def open(self, resource: Mapping[str, Any]) -> None:
+        """Nothing to open."""
+
+    def send(self, batch: Batch) -> Result:
+        """Write the points of a batch that are not written yet."""
+        encoded = batch.encoded
+        if not isinstance(encoded, _Encoded):
+            encoded = batch.encoded = self._encode(batch)
+        events = encoded.events
+        written = self.writer.write([line for line, _ in events[encoded.at :]])
+        encoded.at += written.lines
+        if written.reason is None:
+            return Sent(encoded.rejected, encoded.reason)
+        if written.again:
+            return Retry(written.reason)
+        if encoded.at == 0:
+            return Refused(written.reason)
+        return Sent(encoded.rejected + sum([points for _, points in events[encoded.at :]]), written.reason)
+
+    def close(self) -> None:
+        """Nothing to close: stdout is the program's."""
+
+    def probe(self) -> str:
+        """Say what stdout is.
+
+        Raises:
+            SinkError: It is closed.
+        """
+        stream = sys.stdout
+        try:
+            if stream is None or stream.closed:
+                raise SinkError("stdout is closed")
+            kind = "a terminal" if stream.isatty() else "not a terminal"
+        except (OSError, ValueError, AttributeError) as error:
+            raise SinkError(f"stdout cannot be used: {error}") from error
+        return f"writes to stdout ({kind})"
+
+    def _encode(self, batch: Batch) -> _Encoded:
+        from obsv.emf.shape import Counts, events
+
+        counts = Counts()
+        namespace = self.namespace or str(batch.resource.get("service.name") or "obsv")
+        made = list(events(batch.items, namespace=namespace, resource=batch.resource, counts=counts))
+        for reason in counts.changed:
+            if reason not in self._told:
+                self._told.add(reason)
+                faults.tell(f"emf: {reason} (adapted to what CloudWatch accepts)")
+        return _Encoded(made, sum(counts.refused.values()), next(iter(counts.refused), None))

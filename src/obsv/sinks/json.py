@@ -1,0 +1,89 @@
+"""The `json` sink: log lines on stdout, written by the thread that logs.
+
+A line leaves with one ``write(2)`` and nothing else on it, in the order of the calls, and it is out when the call
+returns: a program that crashes a moment later has logged why. What that costs is one system call; a stdout that
+nobody reads blocks the caller just as ``print`` would, one that is closed, full or without its reader never does, and
+each line lost is counted by its reason.
+"""
+
+from __future__ import annotations
+
+from ..logs.jsonlines import JsonLines
+from .base import Refused, Retry, Sent
+from .lines import LineWriter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..hotpath.records import LogRecord
+    from ..settings import Settings
+    from .base import Attributes, Batch, Result
+
+PATIENCE = 0.05
+"""Seconds that a line waits for a non-blocking stdout that is full.
+
+After one that waited in vain the next ones do not, until a line goes through again.
+"""
+
+
+class JsonSink:
+    """Writes each log record as a line of JSON on stdout.
+
+    Attributes:
+        sent: Lines that were written.
+        lost: Lines that were not, by reason.
+    """
+
+    name = "json"
+    signals = frozenset({"logs"})
+    immediate = frozenset({"logs"})
+
+    def __init__(self, settings: Settings) -> None:
+        self.sent = 0
+        self.lost: dict[str, int] = {}
+        self._lines = JsonLines({"service.name": settings.service})
+        self._writer = LineWriter(patience=PATIENCE)
+
+    def open(self, resource: Attributes) -> None:
+        """Take over the resource whose service every line carries."""
+        self._lines = JsonLines(resource)
+
+    def write(self, record: LogRecord) -> None:
+        """Write one record now. Never raises an `Exception` of the stream."""
+        written = self._writer.write((self._lines.line(record),))
+        self.sent += written.lines
+        if written.reason is None:
+            if not self._writer.patience:
+                self._writer.patience = PATIENCE
+        elif not written.lines:
+            # Many threads count here. CPython switches between them at calls, so never within these statements.
+            self.lost.setdefault(written.reason, 0)
+            self.lost[written.reason] += 1
+            if written.again:
+                self._writer.patience = 0.0
+
+    def send(self, batch: Batch) -> Result:
+        """Write a batch, where the pipeline queues logs instead."""
+        if batch.encoded is None:
+            batch.encoded = [self._lines.line(record) for record in batch.items]
+        lines: Any = batch.encoded
+        written = self._writer.write(lines)
+        if written.reason is None:
+            return Sent()
+        if written.again:
+            batch.encoded = lines[written.lines :]
+            return Retry(written.reason)
+        if written.lines:
+            return Sent(len(lines) - written.lines, written.reason)
+        return Refused(written.reason)
+
+    def close(self) -> None:
+        """Do nothing: stdout is the program's."""
+
+    def probe(self) -> str:
+        """Say where the lines go."""
+        stream = self._writer.stream()
+        if stream is None or stream.closed:
+            return "stdout is closed: lines are lost"
+        return "stdout is a terminal" if stream.isatty() else "stdout is a file or pipe"

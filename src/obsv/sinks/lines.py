@@ -1,0 +1,201 @@
+"""Writes whole lines of text to a stream that others write to as well: EMF and JSON logs on stdout.
+
+The rule of the readers (CloudWatch agent, Lambda, Fluent Bit) is that an event is a line of its own, so a line goes out
+with one ``write(2)`` and is never mixed with another thread's. A reader that is slow, gone or out of disk is reported
+to the caller, never raised.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from _thread import RLock
+from io import TextIOWrapper
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import TextIO
+
+    GetStream = Callable[[], TextIO | None]
+
+# One for the process, because all writers share the descriptors. Reentrant, because a signal handler may log while its
+# thread is writing.
+_lock = RLock()
+
+# The part of a line that a non-blocking or full descriptor did not take. It goes out before anything else, so that no
+# line is torn.
+_rest: dict[int, bytes] = {}
+
+_AGAIN = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.ENOSPC, errno.EDQUOT})
+_WORDS = {
+    errno.EAGAIN: "not accepting data",
+    errno.ENOSPC: "disk full",
+    errno.EDQUOT: "disk quota exceeded",
+    errno.EPIPE: "reader gone",
+    errno.EBADF: "closed",
+    errno.EIO: "terminal gone",
+}
+
+
+class Written:
+    """What became of one `LineWriter.write`.
+
+    ``lines``: how many were taken (the first ones). ``reason``: None when all were, else a few lower-case words such as
+    ``stdout: disk full``. ``again``: the rest may succeed later; when False there is no point in trying.
+    """
+
+    __slots__ = ("again", "lines", "reason")
+
+    def __init__(self, lines: int, reason: str | None = None, again: bool = False) -> None:
+        self.lines = lines
+        self.reason = reason
+        self.again = again
+
+    def __repr__(self) -> str:
+        return f"Written(lines={self.lines}, reason={self.reason!r}, again={self.again})"
+
+
+class LineWriter:
+    """Writes lines to the stream that ``stream`` returns at the time of each write (programs replace ``sys.stdout``).
+
+    Where the stream is Python's own file on descriptor 1 or 2, each line is one ``os.write`` of UTF-8; any other stream
+    (pytest's capture, `io.StringIO`, a wrapper) gets one ``write`` a line and a ``flush``. Safe to use from many
+    threads. Never raises an `Exception`.
+
+    ``patience``: seconds to wait, once per `write`, for a non-blocking descriptor that is full.
+
+        LineWriter(lambda: sys.stdout).write(['{"a":1}'])
+    """
+
+    __slots__ = ("name", "patience", "stream")
+
+    def __init__(self, stream: GetStream | None = None, *, name: str = "stdout", patience: float = 0.0) -> None:
+        self.stream = _stdout if stream is None else stream
+        self.name = name
+        self.patience = patience
+
+    def write(self, lines: Sequence[str]) -> Written:
+        """Write each of ``lines`` (without line ends), stop at the first that is not taken."""
+        if not lines:
+            return Written(0)
+        try:
+            stream = self.stream()
+            if stream is None:
+                return Written(0, f"{self.name}: closed")
+            fd = -1
+            if type(stream) is TextIOWrapper:  # subclasses (pytest's capture) do more than write to their descriptor
+                try:
+                    fd = stream.fileno()
+                except OSError:  # over a BytesIO
+                    fd = -1
+            if 1 <= fd <= 2:
+                with _lock:
+                    return self._to_descriptor(fd, lines)
+            return self._to_stream(stream, lines)
+        except OSError as error:
+            return self._failed(0, error)
+        except Exception as error:  # noqa: BLE001 - a stream is the user's object and may raise anything
+            return Written(0, f"{self.name}: {_words(error)}")
+
+    def _to_descriptor(self, fd: int, lines: Sequence[str]) -> Written:
+        taken = 0
+        patience = self.patience
+        rest = _rest.pop(fd, b"")
+        while rest or taken < len(lines):
+            if not rest:
+                # A lone surrogate becomes \udXXX, which is how JSON writes it.
+                rest = lines[taken].encode("utf-8", "backslashreplace") + b"\n"
+                taken += 1
+                whole = True
+            else:
+                whole = False
+            try:
+                rest = rest[os.write(fd, rest) :]
+            except OSError as error:
+                if error.errno == errno.EAGAIN and patience > 0.0:
+                    _wait(fd, patience)
+                    patience = 0.0
+                    if whole:
+                        taken -= 1
+                        rest = b""
+                    continue
+                if whole:
+                    taken -= 1  # nothing of it went out: the caller keeps it
+                elif error.errno in _AGAIN:
+                    _rest[fd] = rest
+                return self._failed(taken, error)
+        return Written(taken)
+
+    def _to_stream(self, stream: TextIO, lines: Sequence[str]) -> Written:
+        taken = 0
+        try:
+            for line in lines:
+                try:
+                    stream.write(line + "\n")
+                except UnicodeEncodeError:
+                    stream.write(_ascii(line) + "\n")
+                taken += 1
+            stream.flush()
+        except BlockingIOError:
+            # What was accepted stays in the stream's buffer and leaves with its next flush.
+            if taken < len(lines):
+                return Written(taken, f"{self.name}: not accepting data", True)
+        except OSError as error:
+            # The stream keeps what it could not write and tries again by itself: a second try of ours would double it.
+            failed = self._failed(0, error)
+            failed.again = False
+            return failed
+        except Exception as error:  # noqa: BLE001 - see write()
+            return Written(max(0, taken - 1), f"{self.name}: {_words(error)}")
+        return Written(taken)
+
+    def _failed(self, taken: int, error: OSError) -> Written:
+        number = error.errno or 0
+        words = _WORDS.get(number) or (error.strerror or type(error).__name__).lower()
+        return Written(taken, f"{self.name}: {words}", number in _AGAIN)
+
+
+def _stdout() -> TextIO | None:
+    return sys.stdout
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, ValueError) and "closed" in str(error):
+        return "closed"
+    return f"error: {type(error).__name__}"
+
+
+def _wait(fd: int, seconds: float) -> None:
+    import select
+
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    poll.poll(seconds * 1000.0)
+
+
+def _ascii(line: str) -> str:
+    """The same JSON text in ASCII. What is not ASCII can only be in a string literal, where \\uXXXX means the same."""
+    parts = []
+    for character in line:
+        code = ord(character)
+        if code < 0x80:
+            parts.append(character)
+        elif code < 0x10000:
+            parts.append(f"\\u{code:04x}")
+        else:
+            code -= 0x10000
+            parts.append(f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}")
+    return "".join(parts)
+
+
+def _forked() -> None:
+    # The lock may be held by a thread that does not exist here, and the torn line is the parent's to finish.
+    global _lock
+    _lock = RLock()
+    _rest.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

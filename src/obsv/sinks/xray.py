@@ -1,0 +1,187 @@
+"""Traces as X-Ray segment documents, over UDP to the X-Ray daemon, the CloudWatch agent or the collector.
+
+UDP tells a sender nothing. So a datagram that left this machine's socket counts as sent, whether or not anybody took
+it. The socket is deliberately not connected: a daemon that restarts or starts late then costs nothing but the documents
+meanwhile. Where nobody listens on this machine the system does say so, but to a connected socket only: the first
+document goes out through one, and what the system says is told once on stderr. ``obsv doctor`` asks the same way.
+"""
+
+from __future__ import annotations
+
+import errno
+from time import monotonic, sleep
+
+from obsv.hotpath import faults
+
+from .base import Retry, Sent, SinkError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket  # at run time only when the first batch comes: init() stays fast
+    from collections.abc import Mapping
+    from typing import Any
+
+    from obsv.settings import Settings
+
+    from .base import Batch, Result
+
+HEADER = b'{"format":"json","version":1}\n'
+"""What goes before each document (X-Ray developer guide, "Sending segment documents to the daemon")."""
+
+MAX_DATAGRAM = 65_507
+"""Payload of the largest UDP datagram over IPv4. Some systems allow less (macOS 9,216): `send` finds out."""
+
+_SMALLEST = 2_000  # bytes of a document; every span can be trimmed to this
+_RESOLVE_AGAIN = 60.0  # seconds: a container's name moves to another address, and UDP does not notice
+_BURST = 64 * 1024  # bytes between two pauses
+_PAUSE = 0.001  # seconds: Linux lets a socket hold some 200 KiB, and what comes faster than it is read is lost
+_BUSY = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.ENOMEM})
+
+
+class XRaySink:
+    """Sends traces to ``settings.xray_daemon_address``, ``host:port`` or ``[v6]:port``.
+
+    Host names are looked up when the first batch comes, again after a failure, and once a minute.
+    """
+
+    name = "xray"
+    signals = frozenset({"traces"})
+
+    def __init__(self, settings: Settings) -> None:
+        host, _, port = settings.xray_daemon_address.rpartition(":")
+        self.host = host.removeprefix("[").removesuffix("]")
+        self.port = int(port)
+        self.limit = MAX_DATAGRAM - len(HEADER)
+        self._socket: socket.socket | None = None
+        self._address: Any = None
+        self._resolved_at = 0.0
+        self._since_pause = 0
+        self._asked = False
+
+    def open(self, resource: Mapping[str, Any]) -> None:
+        """Open nothing yet: looking up a name may take long, and belongs to the first batch."""
+
+    def send(self, batch: Batch) -> Result:
+        """Send the documents of a batch that are not sent yet, one datagram each."""
+        if batch.encoded is None:
+            batch.encoded = self._encode(batch)
+        waiting: list[str] = batch.encoded  # the next one last
+        try:
+            self._connect()
+        except OSError as error:
+            return Retry(f"{self.host}: {_words(error)}")
+        lost = 0
+        while waiting:
+            data = HEADER + waiting[-1].encode("utf-8", "replace")
+            try:
+                self._send(data)
+            except OSError as error:
+                if error.errno == errno.EMSGSIZE:
+                    if not self._shrink(waiting, len(data) - len(HEADER)):
+                        waiting.pop()
+                        lost += 1
+                    continue
+                if error.errno in _BUSY:
+                    return Retry("socket buffer full", after=0.05)
+                self.close()
+                return Retry(_words(error))
+            waiting.pop()
+        return Sent(lost, "datagram too large for this system") if lost else Sent()
+
+    def close(self) -> None:
+        """Close the socket; the next `send` opens another."""
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
+        self._address = None
+
+    def probe(self) -> str:
+        """Ask the system whether somebody listens, with an empty datagram.
+
+        Raises:
+            SinkError: The name is unknown, the network cannot be reached, or this machine answers that nobody listens.
+        """
+        try:
+            listening = _ask(*self._resolve(), b"")
+        except OSError as error:
+            raise SinkError(f"udp {self.host}:{self.port}: {_words(error)}") from error
+        if not listening:
+            raise SinkError(f"udp {self.host}:{self.port}: nobody listens")
+        return f"udp {self.host}:{self.port} (no objection; UDP confirms nothing)"
+
+    def _encode(self, batch: Batch) -> list[str]:
+        from obsv.xray.segment import documents
+
+        made: list[str] = []
+        for trace in batch.items:
+            made.extend(documents(trace, batch.resource, self.limit))
+        made.reverse()
+        return made
+
+    def _connect(self) -> None:
+        """Have an address and a socket for it."""
+        import socket
+
+        now = monotonic()
+        if self._socket is not None and now - self._resolved_at < _RESOLVE_AGAIN:
+            return
+        family, address = self._resolve()
+        if self._socket is None or self._socket.family != family:
+            self.close()
+            self._socket = socket.socket(family, socket.SOCK_DGRAM)
+            self._socket.setblocking(False)
+        self._address = address
+        self._resolved_at = now
+
+    def _resolve(self) -> tuple[int, Any]:
+        import socket
+
+        found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_DGRAM)
+        # A name such as localhost has both kinds of address, and the daemon listens on IPv4 unless told otherwise.
+        found.sort(key=lambda entry: entry[0] != socket.AF_INET)
+        return found[0][0], found[0][4]
+
+    def _send(self, data: bytes) -> None:
+        assert self._socket is not None
+        if self._since_pause + len(data) > _BURST:
+            sleep(_PAUSE)
+            self._since_pause = 0
+        if self._asked:
+            self._socket.sendto(data, self._address)
+        else:
+            listening = _ask(self._socket.family, self._address, data)
+            self._asked = True
+            if not listening:
+                place = f"udp {self.host}:{self.port}"
+                faults.tell(f"xray: nobody listens at {place}; traces sent there are lost until somebody does")
+        self._since_pause += len(data)
+
+    def _shrink(self, waiting: list[str], size: int) -> bool:
+        """Replace the next document by smaller ones, and remember how large is too large here."""
+        if size <= _SMALLEST:
+            return False
+        from obsv.xray.segment import resplit
+
+        self.limit = max(_SMALLEST, min(self.limit, size) * 3 // 4)
+        document = waiting.pop()
+        waiting.extend(reversed(resplit(document, self.limit)))
+        return True
+
+
+def _ask(family: int, address: Any, data: bytes) -> bool:
+    """Send a datagram through a connected socket; False when this machine answers that nobody listens."""
+    import select
+    import socket
+
+    with socket.socket(family, socket.SOCK_DGRAM) as asking:
+        asking.setblocking(False)
+        asking.connect(address)
+        asking.send(data)
+        select.select([asking], [], [], 0.05)  # an error makes it readable; over a network none may come
+        return asking.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != errno.ECONNREFUSED
+
+
+def _words(error: OSError) -> str:
+    if type(error).__name__ == "gaierror":
+        return "host name not found"
+    return (error.strerror or type(error).__name__).lower()

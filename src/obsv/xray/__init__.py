@@ -1,0 +1,1 @@
+"""AWS X-Ray: spans as segment documents."""

@@ -1,0 +1,150 @@
+"""The ``aws`` blocks: of a segment (where it ran) and of a subsegment (which AWS call it was)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .names import first, integer, take, text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# cloud.platform to X-Ray's origin (X-Ray developer guide, "Segment documents", and AWS's exporter for the collector).
+_ORIGINS = {
+    "aws_ec2": "AWS::EC2::Instance",
+    "aws_ecs": "AWS::ECS::Container",
+    "aws_eks": "AWS::EKS::Container",
+    "aws_elastic_beanstalk": "AWS::ElasticBeanstalk::Environment",
+    "aws_app_runner": "AWS::AppRunner::Service",
+    "aws_lambda": "AWS::Lambda::Function",
+}
+_LAUNCH_TYPES = {"ec2": "AWS::ECS::EC2", "fargate": "AWS::ECS::Fargate"}
+
+_API = frozenset(("aws-api", "aws_api"))
+
+# What is recorded of a call, and the attributes that it comes from. The field names are those of AWS's X-Ray SDKs.
+_CALL_FIELDS = (
+    ("region", ("aws.region", "cloud.region")),
+    ("account_id", ("aws.account.id", "aws.account_id", "cloud.account.id")),
+    ("request_id", ("aws.request_id", "aws.requestId")),
+    ("id_2", ("aws.extended_request_id",)),
+    ("queue_url", ("aws.queue_url", "aws.queue.url", "aws.sqs.queue.url", "aws.sqs.queue_url", "messaging.url")),
+    ("table_name", ("aws.table_name", "aws.table.name")),
+    ("bucket_name", ("aws.s3.bucket",)),
+    ("key", ("aws.s3.key",)),
+    ("topic_arn", ("aws.sns.topic.arn",)),
+    ("stream_name", ("aws.kinesis.stream_name",)),
+    ("function_name", ("aws.lambda.function.name", "faas.invoked_name")),
+)
+
+
+def is_call(attributes: Mapping[str, Any]) -> bool:
+    """Tell whether a span is a call of an AWS service's API."""
+    system = first(attributes, "rpc.system.name", "rpc.system")
+    if isinstance(system, str):
+        return system in _API
+    return "aws.service" in attributes or "aws.operation" in attributes
+
+
+def service(attributes: Mapping[str, Any]) -> str | None:
+    """Return the name of the AWS service that a span calls, as X-Ray's console knows it (``S3``, ``DynamoDB``)."""
+    found = first(attributes, "aws.service", "rpc.service")
+    if found is None:
+        # Newer conventions have one attribute, "S3/PutObject".
+        name, _, operation = text(first(attributes, "rpc.method") or "").partition("/")
+        found = name if operation else None
+    if found is None:
+        return None
+    name = text(found)
+    for prefix in ("AWS.SDK.", "AWS::", "Amazon "):
+        name = name.removeprefix(prefix)
+    return name or None
+
+
+def call(rest: dict[str, Any]) -> dict[str, Any]:
+    """Return the block of an AWS call. Takes what it uses out of ``rest``."""
+    block: dict[str, Any] = {}
+    operation = take(rest, "aws.operation", "rpc.method")
+    take(rest, "rpc.system.name", "rpc.system")
+    take(rest, "aws.service", "rpc.service")
+    if operation:
+        block["operation"] = text(operation).rpartition("/")[2]
+    for field, keys in _CALL_FIELDS:
+        value = take(rest, *keys)
+        if value is not None and value != "":
+            block[field] = text(value)
+    tables = take(rest, "aws.dynamodb.table_names")
+    if isinstance(tables, (tuple, list)) and len(tables) > 1:
+        block["table_names"] = [text(table) for table in tables]
+    elif tables:
+        block["table_name"] = text(tables)
+    retries = integer(take(rest, "aws.retries", "http.request.resend_count"))
+    if retries is not None:
+        block["retries"] = retries
+    return block
+
+
+def origin(resource: Mapping[str, Any]) -> str | None:
+    """Return X-Ray's word for what the service runs on, None outside AWS."""
+    platform = resource.get("cloud.platform")
+    if not isinstance(platform, str):
+        return None
+    if platform == "aws_ecs":
+        launch = text(resource.get("aws.ecs.launchtype") or "").lower()
+        return _LAUNCH_TYPES.get(launch, _ORIGINS[platform])
+    return _ORIGINS.get(platform)
+
+
+def place(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the ``aws`` block of a segment: account, machine, container, cluster, log groups, and the writing SDK."""
+    block: dict[str, Any] = {}
+    _put(block, resource, account_id="cloud.account.id")
+    platform = resource.get("cloud.platform")
+    if platform == "aws_ec2" or (resource.get("host.id") and platform in (None, "aws_eks", "aws_ecs")):
+        block["ec2"] = _part(
+            resource,
+            instance_id="host.id",
+            availability_zone="cloud.availability_zone",
+            instance_size="host.type",
+            ami_id="host.image.id",
+        )
+    if platform == "aws_ecs":
+        block["ecs"] = _part(
+            resource,
+            container="container.name",
+            container_id="container.id",
+            container_arn="aws.ecs.container.arn",
+            cluster_arn="aws.ecs.cluster.arn",
+            task_arn="aws.ecs.task.arn",
+            task_family="aws.ecs.task.family",
+            launch_type="aws.ecs.launchtype",
+        )
+    if platform == "aws_eks" or resource.get("k8s.cluster.name"):
+        block["eks"] = _part(resource, cluster_name="k8s.cluster.name", pod="k8s.pod.name", container_id="container.id")
+    if platform == "aws_elastic_beanstalk":
+        part = _part(resource, environment_name="service.namespace", version_label="service.version")
+        deployment = integer(resource.get("service.instance.id"))
+        if deployment is not None:
+            part["deployment_id"] = deployment
+        block["elastic_beanstalk"] = part
+    groups = resource.get("aws.log.group.names")
+    if groups:
+        names = groups if isinstance(groups, (tuple, list)) else text(groups).split("&")
+        block["cloudwatch_logs"] = [{"log_group": text(name)} for name in names if name]
+    block = {key: value for key, value in block.items() if value}
+    block["xray"] = {"sdk": "obsv for Python", "auto_instrumentation": True}
+    _put(block["xray"], resource, sdk_version="telemetry.distro.version")
+    return block
+
+
+def _part(resource: Mapping[str, Any], **fields: str) -> dict[str, Any]:
+    part: dict[str, Any] = {}
+    _put(part, resource, **fields)
+    return part
+
+
+def _put(block: dict[str, Any], resource: Mapping[str, Any], **fields: str) -> None:
+    for field, key in fields.items():
+        value = resource.get(key)
+        if value is not None and value != "":
+            block[field] = text(value)

@@ -1,0 +1,269 @@
+"""Spans as X-Ray segment documents (X-Ray developer guide, "Segment documents")."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from obsv.hotpath import faults
+
+from . import aws
+from .cause import cause, flags
+from .fields import about, divide, resource_metadata
+from .http import http
+from .names import MAX_STRING, first, segment_name, take, text, trace_id
+from .split import INDEPENDENT_BYTES, Node, pack
+from .sql import sql
+from .trim import MIN_BYTES, fit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from obsv.hotpath.span import Span
+
+MAX_DOCUMENT = 65_477
+"""Bytes of a document that the daemon takes over UDP: a datagram's 65,507 less the 30 bytes of its header line."""
+
+_CLIENT, _PRODUCER, _CONSUMER = 2, 3, 4
+_MASK = 0xFFFFFFFFFFFFFFFF
+
+
+def documents(trace: Sequence[Span], resource: Mapping[str, Any] | None, limit: int = MAX_DOCUMENT) -> list[str]:
+    """Write the spans of one local trace, or of a part of it, as JSON documents of at most ``limit`` bytes each.
+
+    A local root (no parent, or a parent in another process) is a segment, and its descendants are subsegments nested in
+    it. A span whose parent is not among ``trace`` is an independent subsegment. What makes a document too large or too
+    deep becomes an independent subsegment too (``split``), and a span that is too large alone is trimmed (``trim``):
+    none is lost.
+
+    A local root that calls something else (a client or producer span: a script's only request) becomes a subsegment as
+    X-Ray expects of calls, in a segment that is made for it and that stands for the service.
+
+    Args:
+        trace: Finished spans, in any order.
+        resource: Attributes of the resource: names the segments, and says where they ran.
+        limit: At least 2,000.
+    """
+    limit = max(limit, MIN_BYTES)
+    writer = _Writer(resource or {}, limit)
+    tops, children = _tree(trace)
+    nodes: list[Node] = []
+    roots: list[Node] = []
+    todo: list[tuple[int, Node | None]] = []
+    seen = bytearray(len(trace))
+    for start in [*tops, *range(len(trace))]:  # the second part finds what a circle of parents keeps from every top
+        if seen[start]:
+            continue
+        seen[start] = 1
+        todo.append((start, None))
+        while todo:
+            index, above = todo.pop()
+            span = trace[index]
+            made = writer.nodes(span, above is None and _is_local_root(span))
+            (roots if above is None else above.children).append(made[0])
+            nodes.extend(made)
+            for child in reversed(children.get(index, ())):
+                if not seen[child]:
+                    seen[child] = 1
+                    todo.append((child, made[-1]))
+    return pack(nodes, roots, limit)
+
+
+def resplit(document: str, limit: int) -> list[str]:
+    """Divide a document that turned out too large for a transport into several of at most ``limit`` bytes."""
+    import json
+
+    limit = max(limit, MIN_BYTES)
+    fields = json.loads(document)
+    trace = fields["trace_id"]
+    parent = ""
+    independent = fields.get("type") == "subsegment"
+    if independent:
+        del fields["type"], fields["trace_id"]
+        parent = fields.pop("parent_id")
+    nodes: list[Node] = []
+    todo: list[tuple[dict[str, Any], str, Node | None]] = [(fields, parent, None)]
+    while todo:
+        fields, parent, above = todo.pop()
+        nested = fields.pop("subsegments", ())
+        segment = above is None and not independent
+        own = fit(fields, limit - 2 - (0 if segment else INDEPENDENT_BYTES))
+        node = Node(own, "" if segment else trace, parent)
+        nodes.append(node)
+        if above is not None:
+            above.children.append(node)
+        todo.extend([(child, fields["id"], node) for child in reversed(nested)])
+    return pack(nodes, nodes[:1], limit)
+
+
+def _is_local_root(span: Span) -> bool:
+    return not span.parent64 or span.parent_remote
+
+
+def _tree(trace: Sequence[Span]) -> tuple[list[int], dict[int, list[int]]]:
+    """Return the spans without a parent among ``trace``, and the children of each of the others, by index."""
+    by_id: dict[int, int] = {}
+    for index, span in enumerate(trace):
+        by_id.setdefault(span.id64, index)
+    tops: list[int] = []
+    children: dict[int, list[int]] = {}
+    for index, span in enumerate(trace):
+        above = None if _is_local_root(span) else by_id.get(span.parent64)
+        if above is not None:
+            other = trace[above]
+            if above == index or other.trace_lo != span.trace_lo or other.trace_hi != span.trace_hi:
+                above = None
+        if above is None:
+            tops.append(index)
+        else:
+            children.setdefault(above, []).append(index)
+    for found in children.values():
+        if len(found) > 1:
+            found.sort(key=lambda index: trace[index].start_ns)
+    return tops, children
+
+
+class _Writer:
+    """Writes spans of one resource."""
+
+    __slots__ = ("aws", "limit", "origin", "resource", "service", "version")
+
+    def __init__(self, resource: Mapping[str, Any], limit: int) -> None:
+        self.resource = resource
+        self.limit = limit
+        self.service = resource.get("service.name")
+        self.origin = aws.origin(resource)
+        self.aws = aws.place(resource)
+        version = resource.get("service.version")
+        self.version: dict[str, Any] = {"version": text(version)} if version else {}
+        runtime = resource.get("process.runtime.name")
+        if runtime:
+            self.version["runtime"] = text(runtime)
+            self.version["runtime_version"] = text(resource.get("process.runtime.version") or "")
+
+    def nodes(self, span: Span, root: bool) -> list[Node]:
+        """Write a span; children nest in the last node returned. An error of ours costs its details, not the span."""
+        try:
+            return self.root(span) if root else [self.subsegment(span)]
+        except Exception as error:  # noqa: BLE001
+            faults.report("writing an X-Ray segment", error)
+            fields = _times(segment_name(self.service if root else None, span.name), span.id64, span)
+            trace = trace_id(span.trace_hi, span.trace_lo)
+            if root:
+                fields["trace_id"] = trace
+            return [Node(fit(fields, self.limit), "" if root else trace, f"{span.parent64:016x}")]
+
+    def root(self, span: Span) -> list[Node]:
+        """A local root: a segment, or a segment with the root as subsegment."""
+        name = segment_name(self.service, span.name)
+        if span.kind not in (_CLIENT, _PRODUCER):
+            rest = dict(span.attributes)
+            fields = _times(name, span.id64, span)
+            self._segment_fields(fields, span, rest)
+            self._common(fields, span, rest, {"resource": resource_metadata(self.resource)})
+            return [Node(fit(fields, self.limit - 2), "", "")]
+        identity = (span.id64 * 0x9E3779B97F4A7C15 + 1) & _MASK or 1
+        fields = _times(name, identity, span)
+        self._segment_fields(fields, span, dict(span.attributes))
+        fields.update(flags(span))
+        fields["metadata"] = {"resource": resource_metadata(self.resource)}
+        segment = Node(fit(fields, self.limit - 2), "", "")
+        call = self.subsegment(span, f"{identity:016x}")
+        segment.children.append(call)
+        return [segment, call]
+
+    def subsegment(self, span: Span, parent_id: str | None = None) -> Node:
+        rest = dict(span.attributes)
+        called = aws.is_call(rest)
+        name = segment_name(*_subsegment_names(span, rest, called))
+        fields = _times(name, span.id64, span)
+        if called:
+            fields["namespace"] = "aws"
+        elif span.kind in (_CLIENT, _PRODUCER):
+            fields["namespace"] = "remote"
+        self._common(fields, span, rest, {}, called)
+        own = fit(fields, self.limit - 2 - INDEPENDENT_BYTES)
+        parent_id = parent_id or f"{span.parent64:016x}"
+        return Node(own, trace_id(span.trace_hi, span.trace_lo), parent_id)
+
+    def _segment_fields(self, fields: dict[str, Any], span: Span, rest: dict[str, Any]) -> None:
+        fields["trace_id"] = trace_id(span.trace_hi, span.trace_lo)
+        if span.parent64:
+            fields["parent_id"] = f"{span.parent64:016x}"
+        if self.origin:
+            fields["origin"] = self.origin
+        if self.version:
+            fields["service"] = dict(self.version)
+        user = take(rest, "enduser.id", "user.id")
+        if user:
+            fields["user"] = text(user)[:MAX_STRING]
+        fields["aws"] = dict(self.aws)
+
+    def _common(
+        self,
+        fields: dict[str, Any],
+        span: Span,
+        rest: dict[str, Any],
+        metadata: dict[str, Any],
+        called: bool = False,
+    ) -> None:
+        """Add what segments and subsegments share."""
+        fields.update(flags(span))
+        blocks = {
+            "http": http(rest),
+            "sql": sql(rest),
+            "aws": aws.call(rest) if called else None,
+            "cause": cause(span),
+        }
+        fields.update({key: block for key, block in blocks.items() if block})
+        if span.links:
+            fields["links"] = [
+                {
+                    "trace_id": trace_id(link.trace_hi, link.trace_lo),
+                    "id": f"{link.id64:016x}",
+                    "attributes": link.attributes,
+                }
+                for link in span.links
+            ]
+        annotations, rest = divide(rest)
+        if annotations:
+            fields["annotations"] = annotations
+        if rest:
+            metadata["default"] = rest
+        extra = about(span, fields["name"])
+        if extra:
+            metadata["span"] = extra
+        if metadata:
+            fields["metadata"] = metadata
+
+
+def _times(name: str, identity: int, span: Span) -> dict[str, Any]:
+    start = max(span.start_ns, 0)
+    return {
+        "name": name,
+        "id": f"{identity:016x}",
+        "start_time": start / 1e9,
+        "end_time": max(span.end_ns, start) / 1e9,  # the clock may have been set back
+    }
+
+
+def _subsegment_names(span: Span, attributes: dict[str, Any], called: bool) -> list[Any]:
+    """Return candidates for the name, best first: X-Ray's users look for whom a call reaches."""
+    if span.kind not in (_CLIENT, _PRODUCER, _CONSUMER) and not called:
+        return [span.name]
+    candidates: list[Any] = []
+    if called:
+        candidates += [aws.service(attributes), span.name.partition(".")[0]]
+    candidates.append(first(attributes, "peer.service", "service.peer.name"))
+    host = first(attributes, "server.address", "net.peer.name", "http.host")
+    system = first(attributes, "db.system.name", "db.system")
+    if system is not None:
+        database = first(attributes, "db.namespace", "db.name")
+        # Redis counts its databases: "0@cache" would say less than "redis@cache".
+        database = system if database is None or text(database).isdigit() else database
+        candidates.append(f"{text(database)}@{text(host)}" if host is not None else text(database))
+    if span.kind == _CLIENT:
+        candidates += [first(attributes, "rpc.service"), host]
+    if span.kind in (_PRODUCER, _CONSUMER):
+        candidates.append(first(attributes, "messaging.destination.name"))
+    candidates.append(span.name)
+    return candidates

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from aws_data import RESOURCE, point
+from obsv.hotpath import faults
+from obsv.sinks.base import Batch, Refused, Retry, Sent, SinkError
+from obsv.sinks.emf import EmfSink
+from telemetry import Counter, Histogram, points
+
+
+def sink(namespace: str | None = "shop") -> EmfSink:
+    made = EmfSink(SimpleNamespace(namespace=namespace))  # type: ignore[arg-type]
+    made.open(RESOURCE)
+    return made
+
+
+def batch(*items: Any) -> Batch:
+    return Batch("metrics", list(items), RESOURCE)
+
+
+def test_points_are_lines_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    def record(make: Any) -> None:
+        make(Counter, "orders").add(2, shop="north")
+        make(Histogram, "latency", "Milliseconds").record(12.5, shop="north")
+
+    result = sink().send(batch(*points(record)))
+    assert isinstance(result, Sent)
+    assert result.rejected == 0
+    [line] = capsys.readouterr().out.splitlines()
+    document = json.loads(line)
+    assert document["orders"] == 2
+    assert document["latency"] == [12.5]
+    assert document["shop"] == "north"
+    assert document["Service"] == "shop"
+
+
+def test_without_a_namespace_the_service_names_it(capsys: pytest.CaptureFixture[str]) -> None:
+    sink(None).send(batch(point("counter")))
+    assert json.loads(capsys.readouterr().out)["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "shop"
+
+
+def test_what_cloudwatch_would_refuse_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    result = sink().send(batch(point("gauge", value=float("nan")), point("gauge")))
+    assert isinstance(result, Sent)
+    assert (result.rejected, result.reason) == (1, "value is not a number within 2^360")
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_what_was_adapted_is_told_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(faults, "tell", told.append)
+    emf = sink()
+    for _ in range(2):
+        emf.send(batch(point("gauge", unit="furlongs")))
+    assert told == ["emf: unit unknown to CloudWatch (adapted to what CloudWatch accepts)"]
+
+
+def test_a_closed_stdout_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    result = sink().send(batch(point("gauge")))
+    assert isinstance(result, Refused)
+    assert result.reason == "stdout: closed"
+    with pytest.raises(SinkError, match="closed"):
+        sink().probe()
+
+
+class Gate(io.StringIO):
+    """A stream that takes ``room`` lines and then blocks, or breaks."""
+
+    def __init__(self, room: int, error: OSError) -> None:
+        super().__init__()
+        self.room, self.error = room, error
+
+    def write(self, text: str) -> int:
+        if self.room == 0:
+            raise self.error
+        self.room -= 1
+        return super().write(text)
+
+
+def test_a_blocked_stdout_is_tried_again_and_nothing_is_written_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate(2, BlockingIOError(11, "again"))
+    monkeypatch.setattr(sys, "stdout", gate)
+    emf, waiting = sink(), batch(*[point("counter", f"m{index}") for index in range(500)])
+    assert isinstance(emf.send(waiting), Retry)
+    assert isinstance(emf.send(waiting), Retry)
+    gate.room = 100
+    assert isinstance(emf.send(waiting), Sent)
+    names = [
+        metric["Name"]
+        for line in gate.getvalue().splitlines()
+        for metric in json.loads(line)["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+    ]
+    assert names == [f"m{index}" for index in range(500)]
+
+
+def test_a_stdout_that_breaks_after_a_retry_loses_only_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate(2, BlockingIOError(11, "again"))
+    monkeypatch.setattr(sys, "stdout", gate)
+    emf, waiting = sink(), batch(*[point("counter", f"m{index}") for index in range(500)])
+    assert isinstance(emf.send(waiting), Retry)
+    gate.error = BrokenPipeError(32, "broken")
+    result = emf.send(waiting)
+    assert isinstance(result, Sent)
+    assert (result.rejected, result.reason) == (300, "stdout: reader gone")
+
+
+def test_nothing_to_write(capsys: pytest.CaptureFixture[str]) -> None:
+    assert isinstance(sink().send(batch()), Sent)
+    assert capsys.readouterr().out == ""
+
+
+def test_probe_writes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert sink().probe() == "writes to stdout (not a terminal)"
+    assert capsys.readouterr().out == ""
+
+
+def test_importing_the_sinks_loads_nothing_heavy() -> None:
+    import subprocess
+
+    code = (
+        "import sys; before = set(sys.modules); import obsv.sinks.emf, obsv.sinks.xray;"
+        "heavy = {'json', 're', 'socket', 'select', 'enum', 'typing', 'obsv.emf', 'obsv.xray'};"
+        "print(sorted((set(sys.modules) - before) & heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "[]\n"
