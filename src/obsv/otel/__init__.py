@@ -1,0 +1,22 @@
+"""OpenTelemetry on top of the hot path: loaded when the program imports ``opentelemetry.trace``, and not before."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def adopt(module: ModuleType) -> None:
+    """Make obsv's spans OpenTelemetry's: called when ``opentelemetry.trace`` has been imported."""
+    import opentelemetry.context as api
+
+    from ..hotpath import headers
+    from ..hotpath.span import set_foreign
+    from . import context, provider
+
+    if not isinstance(api._RUNTIME_CONTEXT, context.RuntimeContext):
+        api._RUNTIME_CONTEXT = context.RuntimeContext()
+    set_foreign(context.resolve)
+    headers.set_baggage_writer(context.baggage_text)
+    provider.install()

@@ -1,0 +1,99 @@
+"""OpenTelemetry's runtime context on obsv's context variable: a span made with either API is current for both.
+
+The variable holds the span itself; OpenTelemetry's ``Context``, a dict, is only built when somebody asks for it
+(OpenTelemetry specification, "Context").
+"""
+
+from __future__ import annotations
+
+from opentelemetry.baggage import _BAGGAGE_KEY
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context
+from opentelemetry.context.context import _RuntimeContext
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
+from opentelemetry.trace import Span as ApiSpan
+from opentelemetry.trace.propagation import _SPAN_KEY
+
+from ..hotpath import headers
+from ..hotpath.span import SUPPRESSED, Remote, Span, attach, current, detach
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from contextvars import Token
+    from typing import Any
+
+_MASK64 = (1 << 64) - 1
+_PLAIN_SUPPRESSION = "suppress_instrumentation"  # the key that older instrumentation sets
+
+
+class RuntimeContext(_RuntimeContext):
+    """What ``opentelemetry.context`` attaches, reads and detaches through."""
+
+    def attach(self, context: Context) -> Token[Context]:
+        """Make a context current."""
+        token: Token[Context] = attach(context)
+        return token
+
+    def get_current(self) -> Context:
+        """Return the current context as OpenTelemetry knows it."""
+        return as_context(current())
+
+    def detach(self, token: Token[Context]) -> None:
+        """Restore what was current before. In the wrong context it does nothing."""
+        detach(token)
+
+
+def as_context(state: Any) -> Context:
+    """Turn what obsv's variable holds into a ``Context``."""
+    if state is None:
+        return Context()
+    if isinstance(state, Context):
+        return state
+    if state is SUPPRESSED:
+        return Context({_SUPPRESS_INSTRUMENTATION_KEY: True, _PLAIN_SUPPRESSION: True})
+    base: dict[Any, Any] = dict(state.base or {})
+    text = base.get(headers.BASE_BAGGAGE)
+    if text and _BAGGAGE_KEY not in base:
+        base[_BAGGAGE_KEY] = headers.parse_baggage(text)
+    if state.trace_hi or state.trace_lo:
+        base[_SPAN_KEY] = state if type(state) is Span else NonRecordingSpan(span_context(state))
+    return Context(base)
+
+
+def span_context(remote: Remote) -> SpanContext:
+    """Return OpenTelemetry's form of a remote parent."""
+    state = TraceState.from_header([remote.tracestate]) if remote.tracestate else TraceState()
+    return SpanContext((remote.trace_hi << 64) | remote.trace_lo, remote.id64, True, TraceFlags(remote.flags), state)
+
+
+def resolve(state: Any) -> Any:
+    """Read a ``Context`` for obsv: the Span in it, a Remote for somebody else's span, SUPPRESSED, or None."""
+    if not isinstance(state, dict):
+        return None
+    if state.get(_SUPPRESS_INSTRUMENTATION_KEY) or state.get(_PLAIN_SUPPRESSION):
+        return SUPPRESSED
+    span = state.get(_SPAN_KEY)
+    if type(span) is Span or span is None:
+        return span
+    if not isinstance(span, ApiSpan):
+        return None
+    context = span.get_span_context()
+    if not context.is_valid:
+        return None
+    return Remote(
+        context.trace_id >> 64,
+        context.trace_id & _MASK64,
+        context.span_id,
+        int(context.trace_flags),
+        context.trace_state.to_header() if context.trace_state else None,
+        dict(state),
+    )
+
+
+def baggage_text(base: Any) -> str | None:
+    """Return the ``baggage`` header for what ``opentelemetry.baggage`` put into a context."""
+    pairs = base.get(_BAGGAGE_KEY)
+    if not pairs:
+        return None
+    from urllib.parse import quote_plus
+
+    return ",".join(f"{key}={quote_plus(str(value))}" for key, value in pairs.items())

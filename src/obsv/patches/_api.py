@@ -1,0 +1,95 @@
+"""All that a patch may use of obsv."""
+
+from __future__ import annotations
+
+from ..guard import guard
+from ..hotpath.errors import type_name
+from ..hotpath.headers import extract, inject, outgoing
+from ..hotpath.metrics import METER, Histogram, instrument
+from ..hotpath.span import (
+    CLIENT,
+    CONSUMER,
+    ERROR,
+    INTERNAL,
+    NOOP,
+    PRODUCER,
+    SERVER,
+    Remote,
+    Scope,
+    Span,
+    attach,
+    current,
+    current_span,
+    detach,
+    new_span,
+    start_span,
+    suppressed,
+)
+from ._patch import Patch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..settings import Settings
+
+__all__ = [
+    "CLIENT",
+    "CONSUMER",
+    "ERROR",
+    "INTERNAL",
+    "METER",
+    "NOOP",
+    "PRODUCER",
+    "SERVER",
+    "Histogram",
+    "Patch",
+    "Remote",
+    "Scope",
+    "Span",
+    "attach",
+    "current",
+    "current_span",
+    "detach",
+    "extract",
+    "guard",
+    "http_status",
+    "inject",
+    "inside_http_client",
+    "instrument",
+    "new_span",
+    "outgoing",
+    "settings",
+    "start_span",
+    "suppressed",
+    "type_name",
+]
+
+
+def settings() -> Settings:
+    """Return the settings in force."""
+    from ..runtime import settings_in_force
+
+    return settings_in_force()
+
+
+def inside_http_client(instance: Any = None, args: Any = None, kwargs: Any = None) -> bool:
+    """Tell whether the current span already stands for this request: an HTTP or AWS client's span above a lower
+    library.
+
+    Made to be given as ``unless=`` by patches of libraries on which others stand (urllib3).
+    """
+    span = current_span()
+    if span.kind != CLIENT or not span.recording:
+        return suppressed()
+    return "http.request.method" in span.attributes or "rpc.method" in span.attributes
+
+
+def http_status(span: Span, status: int) -> None:
+    """Set a response's status on an HTTP span (semantic conventions, "HTTP spans": 5xx is an error, 4xx one for clients
+    only)."""
+    span.set_attribute("http.response.status_code", status)
+    if status >= 500 or (status >= 400 and span.kind == CLIENT):
+        span.set_attribute("error.type", str(status))
+        if span.status == 0:
+            span.status = ERROR

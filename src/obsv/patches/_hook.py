@@ -1,0 +1,107 @@
+"""Calls back when a module has been imported, whatever the order of imports, and imports nothing itself.
+
+``wrapt.when_imported`` does the same, but importing wrapt takes more than four times as long as all of obsv may (it
+brings asyncio and importlib.metadata along), so this is the one thing of it that is written again.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from ..hotpath import faults
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
+
+    Callback = Callable[[ModuleType], None]
+
+_waiting: dict[str, list[Callback]] = {}
+
+
+def when_imported(name: str, callback: Callback) -> None:
+    """Call ``callback(module)`` as soon as module ``name`` has been imported; now, if it has been already."""
+    module = sys.modules.get(name)
+    if module is not None and not _importing(module):
+        _call(callback, module)
+        return
+    _waiting.setdefault(name, []).append(callback)
+    if _FINDER not in sys.meta_path:
+        sys.meta_path.insert(0, _FINDER)
+
+
+def forget(callback: Callback) -> None:
+    """Take back a callback that has not been called."""
+    for name, callbacks in list(_waiting.items()):
+        if callback in callbacks:
+            callbacks.remove(callback)
+            if not callbacks:
+                del _waiting[name]
+    if not _waiting and _FINDER in sys.meta_path:
+        sys.meta_path.remove(_FINDER)
+
+
+def _importing(module: ModuleType) -> bool:
+    return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
+
+
+def _call(callback: Callback, module: ModuleType) -> None:
+    try:
+        callback(module)
+    except Exception as error:  # noqa: BLE001 - an import of the user's must not fail because of us
+        faults.report(f"patching {module.__name__}", error)
+
+
+def _imported(module: ModuleType) -> None:
+    while callbacks := _waiting.pop(module.__name__, None):  # a callback may ask for the same module again
+        for callback in callbacks:
+            _call(callback, module)
+
+
+class _Finder:
+    """Stands first on ``sys.meta_path``, finds what the others find, and hears when it has been loaded."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name not in _waiting:
+            return None
+        for finder in sys.meta_path:
+            if finder is self:
+                continue
+            find = getattr(finder, "find_spec", None)
+            spec: ModuleSpec | None = find(name, path, target) if find is not None else None
+            if spec is not None:
+                if spec.loader is not None and hasattr(spec.loader, "exec_module"):
+                    spec.loader = _Loader(spec.loader)  # type: ignore[assignment]
+                return spec
+        return None
+
+
+class _Loader:
+    """Behaves like the module's own loader; tells when it is done, and leaves no trace in the module."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        created: ModuleType | None = self._loader.create_module(spec)
+        return created
+
+    def exec_module(self, module: ModuleType) -> None:
+        loader = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = loader
+        if getattr(module, "__loader__", None) is self:
+            module.__loader__ = loader
+        loader.exec_module(module)
+        _imported(module)
+
+
+_FINDER: Any = _Finder()

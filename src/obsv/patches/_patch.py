@@ -1,0 +1,298 @@
+"""What a patch is: a description of a library's functions that are worth a span. The hot path runs them.
+
+Example::
+
+    patch = Patch("redis", requires="redis >= 4.2", semconv="db/redis")
+
+    @patch.client("redis.client:Redis.execute_command", "redis.asyncio.client:Redis.execute_command")
+    def command(span, client, args, kwargs):
+        span.name = args[0]
+        span.set_attribute("db.system.name", "redis")
+
+Nothing is imported to be patched: a target is patched when the program has imported its module.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import wraps
+
+from ..hotpath import faults
+from ..hotpath.span import CLIENT, CONSUMER, INTERNAL, PRODUCER, SERVER, Scope
+from ..hotpath.wrap import Call, wrap
+from . import _hook
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+    from typing import Any, TypeVar
+
+    from ..hotpath.wrap import Unless
+
+    Described = TypeVar("Described", bound=Callable[..., Any])
+    Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
+
+
+class Patch:
+    """All that obsv knows of one library.
+
+    Args:
+        name: The name in ``obsv.patch("…")`` and the settings.
+        requires: Distribution and lowest version (``"redis >= 4.2"``, upper bounds after a comma), or None for the
+            standard library. Newer versions than the newest known are patched too: refusing them is what users curse
+            elsewhere.
+        semconv: The page of OpenTelemetry's semantic conventions that the attributes follow, for readers.
+    """
+
+    def __init__(self, name: str, *, requires: str | None = None, semconv: str | None = None) -> None:
+        self.name = name
+        self.requires = requires
+        self.semconv = semconv
+        self.scope = Scope(f"obsv.patches.{name}")
+        self.sites: list[Site] = []
+        self.applied = False
+        self.problem: str | None = None
+        self._setup: list[Callable[[], None]] = []
+        self._teardown: list[Callable[[], None]] = []
+
+    # ------------------------------------------------------------------ describing
+
+    def client(
+        self, *targets: str, name: str | None = None, unless: Unless | None = None
+    ) -> Callable[[Described], Described]:
+        """Describe calls that leave the process and wait for an answer."""
+        return self._describe(CLIENT, targets, name, unless)
+
+    def server(
+        self, *targets: str, name: str | None = None, unless: Unless | None = None
+    ) -> Callable[[Described], Described]:
+        """Describe the handling of a request."""
+        return self._describe(SERVER, targets, name, unless)
+
+    def producer(
+        self, *targets: str, name: str | None = None, unless: Unless | None = None
+    ) -> Callable[[Described], Described]:
+        """Describe the sending of a message."""
+        return self._describe(PRODUCER, targets, name, unless)
+
+    def consumer(
+        self, *targets: str, name: str | None = None, unless: Unless | None = None
+    ) -> Callable[[Described], Described]:
+        """Describe the handling of a message."""
+        return self._describe(CONSUMER, targets, name, unless)
+
+    def internal(
+        self, *targets: str, name: str | None = None, unless: Unless | None = None
+    ) -> Callable[[Described], Described]:
+        """Describe work inside the process."""
+        return self._describe(INTERNAL, targets, name, unless)
+
+    def _describe(
+        self, kind: int, targets: tuple[str, ...], name: str | None, unless: Unless | None
+    ) -> Callable[[Described], Described]:
+        def describe(hook: Described) -> Described:
+            for target in targets:
+                call = Call(self.scope, name or target.rpartition(".")[2], kind, hook, unless, f"patch {self.name}")
+                self.sites.append(Site(target, call, None))
+            return hook
+
+        return describe
+
+    def wrap(self, *targets: str) -> Callable[[Described], Described]:
+        """Replace functions by a wrapper of one's own, where a description is not enough (say why beside it).
+
+        The wrapper is called as ``wrapper(wrapped, instance, args, kwargs)``, calls ``wrapped(*args, **kwargs)``
+        itself, lets its exceptions pass and guards its own.
+        """
+
+        def describe(wrapper: Described) -> Described:
+            self.sites.extend(Site(target, None, wrapper) for target in targets)
+            return wrapper
+
+        return describe
+
+    def setup(self, function: Callable[[], None]) -> Callable[[], None]:
+        """Run ``function`` when the patch is applied."""
+        self._setup.append(function)
+        return function
+
+    def teardown(self, function: Callable[[], None]) -> Callable[[], None]:
+        """Run ``function`` when the patch is taken back."""
+        self._teardown.append(function)
+        return function
+
+    # ------------------------------------------------------------------ doing
+
+    def apply(self, module: ModuleType | None = None) -> None:
+        """Patch every target whose module is there; the others follow when the program imports them."""
+        if self.applied:
+            return
+        self.problem = self._unsupported()
+        if self.problem is not None:
+            faults.tell(f"{self.name} is not patched: {self.problem}")
+            return
+        self.applied = True
+        for function in self._setup:
+            function()
+        for site in self.sites:
+            _hook.when_imported(site.module, site.apply)
+
+    def remove(self) -> None:
+        """Put every function back as it was."""
+        if not self.applied:
+            return
+        self.applied = False
+        for site in reversed(self.sites):  # two may have wrapped one function
+            _hook.forget(site.apply)
+            site.remove()
+        for function in self._teardown:
+            function()
+
+    def missing(self) -> list[str]:
+        """Return targets whose module is there without them: a version that is built differently."""
+        return [site.target for site in self.sites if site.missing]
+
+    def version(self) -> str | None:
+        """Return the installed version of the library, None when it cannot be found or is the standard library's."""
+        if self.requires is None:
+            return None
+        distribution = self.requires.split()[0]
+        found = vars(sys.modules.get(distribution.replace("-", "_"), faults)).get("__version__")
+        if isinstance(found, str):
+            return found
+        try:
+            from importlib.metadata import version
+
+            return version(distribution)
+        except Exception:  # noqa: BLE001 - vendored or frozen: no metadata
+            return None
+
+    def _unsupported(self) -> str | None:
+        version = self.version()
+        if version is None or self.requires is None:
+            return None
+        if supports(self.requires, version):
+            return None
+        return f"version {version} is installed, {self.requires} is supported"
+
+
+def supports(requires: str, version: str) -> bool:
+    """Tell whether a version is within ``"name >= 1.2, < 4"``. Only the leading numbers of a version count."""
+    found = _numbers(version)
+    for bound in requires.split(None, 1)[1].split(",") if " " in requires else ():
+        operator, wanted = bound.split()
+        numbers = _numbers(wanted)
+        if operator == ">=" and found < numbers:
+            return False
+        if operator == "<" and found >= numbers:
+            return False
+    return True
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    numbers: list[int] = []
+    for part in version.split("."):
+        digits = ""
+        for character in part:
+            if not character.isdigit():
+                break
+            digits += character
+        if not digits:
+            break
+        numbers.append(int(digits))
+    return tuple(numbers)
+
+
+class Site:
+    """One function to be patched: ``module:Class.method`` or ``module:function``."""
+
+    def __init__(self, target: str, call: Call | None, wrapper: Wrapper | None) -> None:
+        self.target = target
+        self.module, _, self.path = target.partition(":")
+        self.call = call
+        self.wrapper = wrapper
+        self.missing = False
+        self.active = False
+        self._owner: Any = None
+        self._name = ""
+        self._own: Any = None  # what stood in the owner's own namespace, None where it was inherited
+        self._put: Any = None
+
+    def apply(self, module: ModuleType) -> None:
+        """Put the wrapper in the function's place."""
+        owner: Any = module
+        *outer, name = self.path.split(".")
+        for part in outer:
+            owner = getattr(owner, part, None)
+        original = getattr(owner, name, None) if owner is not None else None
+        if original is None:
+            self.missing = True
+            return
+        self._owner, self._name = owner, name
+        self._own = own = vars(owner).get(name)
+        self.active = True
+        if self.call is not None:
+            self.call.active = True
+        in_class = isinstance(owner, type)
+        if isinstance(own, staticmethod):
+            self._put = staticmethod(self._wrapped(own.__func__, False))
+        elif isinstance(own, classmethod):
+            self._put = classmethod(self._wrapped(own.__func__, True))
+        else:
+            self._put = self._wrapped(own if own is not None else original, in_class)
+        setattr(owner, name, self._put)
+
+    def remove(self) -> None:
+        """Put the function back; where somebody wrapped it again since, fall silent instead."""
+        if not self.active:
+            return
+        self.active = False
+        if self.call is not None:
+            self.call.active = False
+        if vars(self._owner).get(self._name) is not self._put:
+            return
+        if self._own is not None:
+            setattr(self._owner, self._name, self._own)
+        else:
+            delattr(self._owner, self._name)
+
+    def _wrapped(self, function: Callable[..., Any], method: bool) -> Callable[..., Any]:
+        if self.call is not None:
+            return wrap(function, self.call, method)
+        wrapper = self.wrapper
+        assert wrapper is not None
+        if getattr(getattr(function, "__code__", None), "co_flags", 0) & 0x80:  # a coroutine function must stay one
+
+            @wraps(function)
+            async def awaiting(*args: Any, **kwargs: Any) -> Any:
+                if not self.active:
+                    return await function(*args, **kwargs)
+                if method:
+                    return await wrapper(_Bound(function, args[0]), args[0], args[1:], kwargs)
+                return await wrapper(function, None, args, kwargs)
+
+            return awaiting
+
+        @wraps(function)
+        def calling(*args: Any, **kwargs: Any) -> Any:
+            if not self.active:
+                return function(*args, **kwargs)
+            if method:
+                return wrapper(_Bound(function, args[0]), args[0], args[1:], kwargs)
+            return wrapper(function, None, args, kwargs)
+
+        return calling
+
+
+class _Bound:
+    """A function with its first argument; cheaper than ``functools.partial`` is to make and readable in a traceback."""
+
+    __slots__ = ("function", "instance")
+
+    def __init__(self, function: Callable[..., Any], instance: Any) -> None:
+        self.function = function
+        self.instance = instance
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(self.instance, *args, **kwargs)

@@ -1,0 +1,47 @@
+"""logging: every record carries the trace and span id, and leaves through obsv's sinks as well.
+
+The work is done in `obsv.logs`: a record factory for the ids, and a handler on the root logger. What that changes of
+the program's logging is said there.
+"""
+
+from __future__ import annotations
+
+from ._api import Patch, settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+patch = Patch("logging")
+
+_TERMINAL = frozenset(("console", "json"))
+"""Sinks whose lines appear where a plain handler of the root logger writes."""
+
+
+@patch.setup
+def install() -> None:
+    """Begin with records made from now on."""
+    from ..logs.correlation import install_record_factory
+
+    chosen: Any = settings()
+    install_record_factory(str(chosen.service or ""))
+    if chosen.log_capture:
+        from ..logs.handler import install as install_handler
+
+        sinks = chosen.logs or ()
+        if any(name != "none" for name in sinks):
+            install_handler(chosen.log_level, replaces_streams=any(_name(sink) in _TERMINAL for sink in sinks))
+
+
+@patch.teardown
+def uninstall() -> None:
+    """Leave logging as it was."""
+    from ..logs.correlation import remove_record_factory
+    from ..logs.handler import uninstall as uninstall_handler
+
+    uninstall_handler()
+    remove_record_factory()
+
+
+def _name(sink: Any) -> str:
+    return sink if isinstance(sink, str) else str(getattr(sink, "name", ""))

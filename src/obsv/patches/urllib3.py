@@ -1,0 +1,110 @@
+"""urllib3, 1.26 and 2: one client span for each request that a connection pool is asked for, its retries included.
+
+requests and botocore stand on urllib3 and have a span for the same request; then this one keeps still. Redirects are
+followed by the pool manager, outside of the pool: each has its own span.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._api import CLIENT, PRODUCER, Patch, current_span, guard, http_status, inside_http_client, outgoing
+from ._http_client import describe, text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._api import Span
+
+patch = Patch("urllib3", requires="urllib3 >= 1.26", semconv="http/http-spans (client)")
+
+_VERSIONS: dict[Any, str] = {10: "1.0", 11: "1.1", 20: "2"}
+_CONTEXT = frozenset(("traceparent", "x-amzn-trace-id"))
+
+
+def covered(pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Tell whether a library above has a span for this request, or decided against one."""
+    span = current_span()
+    if span.kind == PRODUCER and span.recording:
+        return "rpc.method" in span.attributes  # botocore sending to SQS or SNS
+    if span.kind in (CLIENT, PRODUCER) and span.id64 and not span.flags & 1:
+        return True  # not sampled: there is nothing to tell, and the library above has written the headers
+    return inside_http_client()
+
+
+@patch.client("urllib3.connectionpool:HTTPConnectionPool.urlopen", unless=covered)
+def urlopen(span: Span, pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[Any], None]:
+    """Describe one request, or a request and its retries."""
+    method = args[0] if args else kwargs["method"]
+    url = text(args[1] if len(args) > 1 else kwargs["url"])
+    if "://" not in url:
+        host = f"[{pool.host}]" if ":" in pool.host and not pool.host.startswith("[") else pool.host
+        authority = host if pool.port is None else f"{host}:{pool.port}"
+        url = f"{pool.scheme}://{authority}{url if url.startswith('/') else '/' + url}"
+    describe(span, method, url)
+
+    def answered(response: Any) -> None:
+        http_status(span, response.status)
+        version = _VERSIONS.get(getattr(response, "version", None))
+        if version is not None:
+            span.set_attribute("network.protocol.version", version)
+        resent = len(getattr(getattr(response, "retries", None), "history", None) or ())
+        if resent:
+            span.set_attribute("http.request.resend_count", resent)
+
+    return answered
+
+
+@patch.wrap("urllib3.connectionpool:HTTPConnectionPool._make_request")
+def make_request(wrapped: Callable[..., Any], pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Give each request on the wire a copy of the headers that carries the trace.
+
+    A wrapper, because a description sees ``urlopen`` only: there, headers may be a positional argument that it cannot
+    replace, and changing the mapping itself would change the user's. Here they are a keyword in every version.
+    """
+    with guard("patch urllib3"):
+        headers = kwargs.get("headers")
+        if headers is not None and "headers" in kwargs:
+            kwargs = {**kwargs, "headers": _with_context(headers)}
+    result = wrapped(*args, **kwargs)
+    with guard("patch urllib3"):
+        _set_peer(args[0] if args else kwargs.get("conn"))
+    return result
+
+
+def _with_context(headers: Any) -> Any:
+    span = current_span()
+    pairs = outgoing(span)
+    present = {text(name).lower(): value for name, value in headers.items()}
+    taken = _CONTEXT.intersection(present)
+    if taken and (span.scope is not patch.scope or any(not _same_trace(span, present[name]) for name in taken)):
+        return headers  # written (and signed, maybe) by the library above, or by the user for another trace
+    fresh = [(name, value) for name, value in pairs if name.lower() not in present or name.lower() in taken]
+    if not fresh:
+        return headers
+    copy = headers.copy() if hasattr(headers, "copy") else dict(headers)
+    for name in [name for name in copy if text(name).lower() in taken]:
+        del copy[name]
+    for name, value in fresh:
+        copy[name] = value
+    return copy
+
+
+def _same_trace(span: Span, header: object) -> bool:
+    trace = span.trace_id
+    words = text(header)
+    return trace in words or f"{trace[:8]}-{trace[8:]}" in words
+
+
+def _set_peer(connection: Any) -> None:
+    """Note the address behind the name, on the span of whichever library sends this request."""
+    span = current_span()
+    if span.kind not in (CLIENT, PRODUCER) or not span.recording:
+        return
+    try:
+        peer = connection.sock.getpeername()
+    except (AttributeError, OSError):  # closed by the other side already
+        return
+    if isinstance(peer, tuple) and len(peer) >= 2:
+        span.set_attribute("network.peer.address", peer[0])
+        span.set_attribute("network.peer.port", peer[1])
