@@ -53,7 +53,9 @@ class Runtime:
     def start(self) -> None:
         """Open the outlets, then patch: from here on telemetry flows."""
         settings = self.settings
+        faults.raise_errors(settings.raise_errors)
         self._make_sinks()
+        self.pipeline.collector.lost_elsewhere = self.lost_elsewhere
         outlet = hot.OUTLET
         outlet.queues = self.pipeline.queues("traces")
         outlet.set_ratio(settings.sample)
@@ -71,7 +73,6 @@ class Runtime:
         meter.enabled = bool(self.pipeline.queues("metrics"))
         outlet.enabled = True
         self._start_logs()
-        patches.when_imported("opentelemetry.trace", _adopt_opentelemetry)
         patches.switch_on([name for name in patches.REGISTRY if settings.should_patch(*patches.REGISTRY[name].names)])
         if settings.signals:
             self._restore_signal = _flush_on_sigterm()
@@ -99,7 +100,12 @@ class Runtime:
 
     def _add_sink(self, make: Callable[[], Sink], signals: list[str]) -> None:
         sink = make()
+        missing = [name for name in ("name", "signals", "open", "send", "close") if not hasattr(sink, name)]
+        if missing:
+            raise SinkError(f"{type(sink).__name__} has no {', '.join(missing)}; see obsv.sinks.base.Sink")
         at_once: frozenset[str] = getattr(sink, "immediate", frozenset())
+        if any(signal not in at_once for signal in signals):
+            at_once = frozenset()  # it has a lane anyway, which alone opens it
         if "logs" in signals and "logs" in at_once:
             sink.open(self.resource)
             self.immediate.append(sink)
@@ -114,6 +120,16 @@ class Runtime:
         queues = self.pipeline.queues("logs")
         if queues or self.immediate:
             outlet.install([sink.write for sink in self.immediate], queues, self.settings.log_level)
+
+    def lost_elsewhere(self) -> dict[tuple[str, str, str], int]:
+        """Return what was lost outside of the lanes, by sink, signal and reason."""
+        from .logs import outlet
+
+        lost = {("logger", "logs", reason): count for reason, count in outlet.lost().items()}
+        for sink in self.immediate:
+            for reason, count in dict(getattr(sink, "lost", {})).items():
+                lost[sink.name, "logs", reason] = count
+        return lost
 
     def stop(self, timeout: float) -> bool:
         """Take everything down again; what is queued leaves first."""
@@ -137,6 +153,9 @@ class Runtime:
 
     def after_fork(self) -> None:
         """In a forked child."""
+        from .platform.resource import resource_attributes
+
+        self.resource.update(resource_attributes(self.settings))  # another process, another instance
         metrics.METER.starter = self.pipeline.start_metrics
         self.pipeline.after_fork()
 
@@ -247,7 +266,7 @@ _hooked = False
 
 
 def _hook_exits() -> None:
-    """Register once what runs when the process ends or forks."""
+    """Register once what lasts longer than one ``init()``: what runs at exits and forks, and OpenTelemetry's API."""
     global _hooked
     if _hooked:
         return
@@ -256,6 +275,7 @@ def _hook_exits() -> None:
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_in_child)
     patches.when_imported("multiprocessing.util", _hook_multiprocessing)
+    patches.when_imported("opentelemetry.trace", _adopt_opentelemetry)
 
 
 def _adopt_opentelemetry(module: Any) -> None:

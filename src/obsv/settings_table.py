@@ -244,7 +244,7 @@ class Tracing:
     excluded_urls = Setting(
         PATTERNS,
         (),
-        "Regular expressions; a request whose URL contains one is not traced.",
+        "Regular expressions; a request whose path contains one is neither traced nor counted.",
         "OTEL_PYTHON_EXCLUDED_URLS",
     )
     attribute_count_limit = Setting(
@@ -268,9 +268,12 @@ class Tracing:
 class Queueing:
     """Queues and intervals"""
 
-    queue_bytes = Setting(size(1024), 64 * 1024 * 1024, "Memory for what waits to be sent, each sink.")
+    queue_bytes = Setting(size(1024), 64 * 1024 * 1024, "Memory for what waits to be sent, each sink and signal.")
     queue_records = Setting(
-        count(1), 200_000, "Spans, log records or metric points that wait, each sink.", "OTEL_BSP_MAX_QUEUE_SIZE"
+        count(1),
+        200_000,
+        "Spans, log records or metric points that wait, each sink and signal.",
+        "OTEL_BSP_MAX_QUEUE_SIZE",
     )
     batch_records = Setting(count(1, 1_000_000), 2048, "Records sent at a time.", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE")
     flush_interval = Setting(
@@ -394,5 +397,5 @@ SETTINGS: dict[str, Setting[object]] = {
 }
 """The declarations by name, in the order in which people should read them."""
 
-OTHER_VARIABLES = ("OBSV_PURE_PYTHON", "OBSV_REQUIRE_EXT", "OBSV_CI")
+OTHER_VARIABLES = ("OBSV_PURE_PYTHON", "OBSV_NO_EXT", "OBSV_REQUIRE_EXT", "OBSV_CI")
 """Variables that start with OBSV_ and are no settings: they are read where the package is built, imported or tested."""

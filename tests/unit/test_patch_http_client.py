@@ -48,7 +48,7 @@ def test_credentials_never_survive(path: str, user: str, password: str) -> None:
         ("http://[::1]:8000/", ("::1", 8000)),
         ("https://[::1]/", ("::1", 443)),
         ("ws://shop", ("shop", 80)),
-            ("ftp://shop", ("shop", None)),
+        ("ftp://shop", ("shop", None)),
         ("http://shop:port/", ("shop", 80)),
         ("/path", ("", None)),
         ("", ("", None)),

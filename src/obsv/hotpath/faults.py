@@ -19,9 +19,18 @@ _told_at: dict[str, float] = {}
 _lines: set[str] = set()
 
 
+_raise = False
+
+
+def raise_errors(switch: bool) -> None:
+    """Raise errors of ours instead of swallowing them (the setting ``raise_errors``)."""
+    global _raise
+    _raise = switch
+
+
 def raising() -> bool:
-    """Tell whether errors of ours are raised (``OBSV_RAISE=1``) instead of swallowed."""
-    return os.environ.get("OBSV_RAISE", "").strip().lower() in ("1", "true", "yes", "on")
+    """Tell whether errors of ours are raised (``OBSV_RAISE=1`` or the setting) instead of swallowed."""
+    return _raise or os.environ.get("OBSV_RAISE", "").strip().lower() in ("1", "true", "yes", "on")
 
 
 def report(where: str, error: BaseException | None = None) -> None:

@@ -14,6 +14,7 @@ from ..hotpath.span import Scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from .lane import Lane
@@ -28,6 +29,7 @@ class Collector:
 
     Attributes:
         due: When the next one is to be, by ``time.monotonic``.
+        lost_elsewhere: Returns what was lost outside of the lanes, by sink, signal and reason.
     """
 
     def __init__(self, interval: float) -> None:
@@ -36,6 +38,7 @@ class Collector:
         self._told: dict[tuple[str, str, str], int] = {}
         self._last_ns = time_ns()
         self.lanes: list[Lane] = []
+        self.lost_elsewhere: Callable[[], dict[tuple[str, str, str], int]] = dict
         self.due = monotonic() + interval
 
     def counting(self) -> bool:
@@ -74,22 +77,27 @@ class Collector:
     def _losses(self, now: int) -> list[MetricPoint]:
         """Return what was lost since the last time, as a metric of its own."""
         points: list[MetricPoint] = []
+        for (sink, signal, reason), total in self._totals().items():
+            lost = total - self._told.get((sink, signal, reason), 0)
+            if lost <= 0:
+                continue
+            self._told[sink, signal, reason] = total
+            attributes: dict[str, Any] = {"sink": sink, "signal": signal, "reason": reason}
+            text = "Telemetry that was lost"
+            point = MetricPoint("obsv.dropped", "Count", text, "counter", attributes, self._last_ns, now, _SCOPE)
+            point.value = lost
+            points.append(point)
+        return points
+
+    def _totals(self) -> dict[tuple[str, str, str], int]:
+        """Return all that was lost since the start, by sink, signal and reason."""
+        totals = dict(self.lost_elsewhere())
         for lane in self.lanes:
             for signal, account in lane.status().items():
                 for reason, total in account["dropped"].items():
                     key = (lane.name, signal, reason)
-                    lost = total - self._told.get(key, 0)
-                    if lost <= 0:
-                        continue
-                    self._told[key] = total
-                    attributes: dict[str, Any] = {"sink": lane.name, "signal": signal, "reason": reason}
-                    text = "Telemetry that was lost"
-                    point = MetricPoint(
-                        "obsv.dropped", "Count", text, "counter", attributes, self._last_ns, now, _SCOPE
-                    )
-                    point.value = lost
-                    points.append(point)
-        return points
+                    totals[key] = totals.get(key, 0) + total
+        return totals
 
     def after_fork(self) -> None:
         """In a forked child: begin anew."""

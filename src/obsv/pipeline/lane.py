@@ -59,12 +59,16 @@ class _Pending:
 
 
 class Flush:
-    """Somebody who waits for everything to leave, until the deadline (by ``time.monotonic``)."""
+    """Somebody who waits for everything to leave, until the deadline (by ``time.monotonic``).
 
-    __slots__ = ("deadline", "done", "everything")
+    ``lost`` is what the lane had lost before: when it has lost more by the end, not everything left.
+    """
 
-    def __init__(self, deadline: float) -> None:
+    __slots__ = ("deadline", "done", "everything", "lost")
+
+    def __init__(self, deadline: float, lost: int = 0) -> None:
         self.deadline = deadline
+        self.lost = lost
         self.done = threading.Event()
         self.everything = False
 
@@ -101,7 +105,7 @@ class Lane:
     ) -> None:
         self._make = make
         self.sink = make()
-        self.name = self.sink.name
+        self.name = str(self.sink.name)
         self._settings = settings
         self._resource = resource
         self._collector = collector
@@ -119,6 +123,7 @@ class Lane:
         self._closing: Flush | None = None
         self._opened = False
         self._ever_sent = False
+        self._lost = 0
         self.pending = {
             signal: _Pending(
                 BoundedQueue(
@@ -164,21 +169,24 @@ class Lane:
 
     def begin_flush(self, deadline: float) -> Flush:
         """Ask for all that is queued now to be sent at once; wait on what is returned."""
-        request = Flush(deadline)
+        request = Flush(deadline, self._lost)
         if self._thread is None:
             if self._idle():
                 return request.answer(True)
             self.start()
+        if self._over():
+            return request.answer(self._idle())
         self._ask(request)
         return request
 
     def begin_close(self, deadline: float) -> Flush:
         """Ask for all that is left to be sent, as far as the deadline allows, and for the thread to end."""
-        request = Flush(deadline)
+        request = Flush(deadline, self._lost)
         if self._thread is None and not self._idle():
             self.start()
+        over = self._over()
         self._closing = request
-        if self._thread is None:
+        if self._thread is None or over:
             idle = self._idle()
             self._abandon("shutdown")
             return request.answer(idle)
@@ -189,6 +197,11 @@ class Lane:
         """Count what a hanging thread leaves behind; it is a daemon and ends with the process."""
         if self._closing is not None and not self._closing.done.is_set():
             self._abandon("shutdown timeout")
+
+    def _over(self) -> bool:
+        """Tell whether the thread has ended, or was closed already: nobody would answer."""
+        closed = self._closing is not None and self._closing.done.is_set()
+        return closed or (self._thread is not None and not self._thread.is_alive())
 
     def _ask(self, request: Flush) -> None:
         for pending in self.pending.values():
@@ -354,6 +367,7 @@ class Lane:
 
     def _lose(self, pending: _Pending, reason: str, records: int) -> None:
         pending.account.drop(reason, records)
+        self._lost += records
         faults.tell(
             f"the {self.name} sink lost {records} records: {reason} (counted in obsv.status())",
             key=f"lost {self.name} {reason}",
@@ -380,7 +394,7 @@ class Lane:
                 if request is self._closing:
                     self._abandon("shutdown")
                     self._close_sink()
-                request.answer(idle)
+                request.answer(idle and self._lost == request.lost)
             else:
                 self._flushes.append(request)
 

@@ -37,11 +37,12 @@ class ConsoleSink:
     """
 
     name = "console"
-    signals = frozenset({"traces", "logs"})
+    signals = frozenset({"traces", "metrics", "logs"})
 
     def __init__(self, settings: Settings) -> None:
         self._writer = LineWriter(_stderr, name="stderr", patience=1.0)
         self._service = ""
+        self.lost: dict[str, int] = {}
         self._ended: list[list[Span]] = []
         # Each with the moment until which it waits; the oldest first.
         self._waiting: list[tuple[float, LogRecord]] = []
@@ -52,6 +53,8 @@ class ConsoleSink:
 
     def send(self, batch: Batch) -> Result:
         """Take the batch in, and print what is complete by now."""
+        if batch.signal == "metrics":
+            return self._print(self._metrics(batch))
         if batch.signal == "traces":
             before = self._print(self._trees())
             self._ended.extend(batch.items)
@@ -62,11 +65,11 @@ class ConsoleSink:
     def idle(self) -> None:
         """Print the traces that have ended, and the logs that have waited long enough. The lane calls it each turn."""
         if self._ended or self._waiting:
-            self._print(self._trees() + self._expired(monotonic()))
+            self._count(self._print(self._trees() + self._expired(monotonic())))
 
     def close(self) -> None:
         """Print what still waits."""
-        self._print(self._trees() + self._expired(float("inf")))
+        self._count(self._print(self._trees() + self._expired(float("inf"))))
 
     def probe(self) -> str:
         """Say where it prints."""
@@ -88,6 +91,13 @@ class ConsoleSink:
             alone += [record for _, record in self._waiting[:excess]]
             del self._waiting[:excess]
         return alone
+
+    def _metrics(self, batch: Batch) -> list[str]:
+        from ..render.live import metric_line
+        from ..render.look import Look
+
+        look = Look.of(sys.stderr)
+        return [metric_line(point, look) for point in batch.items]
 
     def _expired(self, now: float) -> list[str]:
         waiting = self._waiting
@@ -135,6 +145,11 @@ class ConsoleSink:
         if taken:
             self._waiting = [pair for pair in self._waiting if pair[1].id64 not in taken]
         return lines
+
+    def _count(self, result: Result) -> None:
+        """Count what could not be printed later than its batch, which has been reported as sent."""
+        if type(result) is Refused:
+            self.lost[result.reason] = self.lost.get(result.reason, 0) + 1
 
     def _print(self, lines: list[str]) -> Result:
         """All lines in one write, so that no other output comes between them."""

@@ -237,6 +237,7 @@ def describe(error: BaseException) -> str:
         "NewConnectionError": "connection refused",
         "ConnectTimeoutError": "connect timeout",
         "ReadTimeoutError": "read timeout",
+        "TimeoutError": "timeout",
         "ProtocolError": "connection broken",
         "RemoteDisconnected": "connection closed without an answer",
         "ConnectionRefusedError": "connection refused",

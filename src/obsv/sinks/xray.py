@@ -38,6 +38,16 @@ _PAUSE = 0.001  # seconds: Linux lets a socket hold some 200 KiB, and what comes
 _BUSY = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.ENOMEM})
 
 
+class _Progress:
+    """What is left of a batch: its documents, the next one last, and how many were lost so far."""
+
+    __slots__ = ("lost", "waiting")
+
+    def __init__(self, waiting: list[str]) -> None:
+        self.waiting = waiting
+        self.lost = 0
+
+
 class XRaySink:
     """Sends traces to ``settings.xray_daemon_address``, ``host:port`` or ``[v6]:port``.
 
@@ -65,12 +75,12 @@ class XRaySink:
         """Send the documents of a batch that are not sent yet, one datagram each."""
         if batch.encoded is None:
             batch.encoded = self._encode(batch)
-        waiting: list[str] = batch.encoded  # the next one last
+        progress: _Progress = batch.encoded
+        waiting = progress.waiting
         try:
             self._connect()
         except OSError as error:
             return Retry(f"{self.host}: {_words(error)}")
-        lost = 0
         while waiting:
             data = HEADER + waiting[-1].encode("utf-8", "replace")
             try:
@@ -79,14 +89,14 @@ class XRaySink:
                 if error.errno == errno.EMSGSIZE:
                     if not self._shrink(waiting, len(data) - len(HEADER)):
                         waiting.pop()
-                        lost += 1
+                        progress.lost += 1
                     continue
                 if error.errno in _BUSY:
                     return Retry("socket buffer full", after=0.05)
                 self.close()
                 return Retry(_words(error))
             waiting.pop()
-        return Sent(lost, "datagram too large for this system") if lost else Sent()
+        return Sent(progress.lost, "datagram too large for this system") if progress.lost else Sent()
 
     def close(self) -> None:
         """Close the socket; the next `send` opens another."""
@@ -109,14 +119,14 @@ class XRaySink:
             raise SinkError(f"udp {self.host}:{self.port}: nobody listens")
         return f"udp {self.host}:{self.port} (no objection; UDP confirms nothing)"
 
-    def _encode(self, batch: Batch) -> list[str]:
+    def _encode(self, batch: Batch) -> _Progress:
         from obsv.xray.segment import documents
 
         made: list[str] = []
         for trace in batch.items:
             made.extend(documents(trace, batch.resource, self.limit))
         made.reverse()
-        return made
+        return _Progress(made)
 
     def _connect(self) -> None:
         """Have an address and a socket for it."""

@@ -192,7 +192,8 @@ def test_too_many_series_are_counted_together(meter: Meter, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize(
-    "value", ["5", None, [], float("nan"), float("inf"), float("-inf"), 1j, b"1", Unreadable(), 10**400, -(10**400), "inf"]
+    "value",
+    ["5", None, [], float("nan"), float("inf"), float("-inf"), 1j, b"1", Unreadable(), 10**400, -(10**400), "inf"],
 )
 @pytest.mark.parametrize("kind", [Counter, Gauge, Histogram])
 def test_what_is_no_finite_number_is_left_out_and_counted(meter: Meter, kind: Any, value: Any) -> None:

@@ -419,7 +419,10 @@ def test_arguments_become_attributes(finished: Any) -> None:
     wrapped = traced(work, "a", "b", "c")
     wrapped(1, 2, 3, 4)
     wrapped(1, b=2, c=9)
-    assert [each.attributes for each in finished.spans()] == [{"fixed": 1, "a": 1, "b": 2}, {"fixed": 1, "a": 1, "b": 2, "c": 9}]
+    assert [each.attributes for each in finished.spans()] == [
+        {"fixed": 1, "a": 1, "b": 2},
+        {"fixed": 1, "a": 1, "b": 2, "c": 9},
+    ]
 
 
 def test_arguments_behind_another_decorator(finished: Any) -> None:

@@ -13,7 +13,7 @@ import pytest
 from aws_data import RESOURCE, flatten, span
 from obsv.hotpath import faults
 from obsv.sinks.base import Batch, Retry, Sent, SinkError
-from obsv.sinks.xray import HEADER, XRaySink
+from obsv.sinks.xray import HEADER, XRaySink, _Progress
 from telemetry import Recorder
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def test_the_largest_datagram_passes(sink: Connect, daemon: Daemon) -> None:
     xray = sink(daemon.address)
     document = '"' + "x" * (65_507 - 30 - 2) + '"'
     waiting = batch([])
-    waiting.encoded = [document]
+    waiting.encoded = _Progress([document])
     assert isinstance(xray.send(waiting), Sent)
     [datagram] = daemon.stop()
     assert datagram == HEADER + document.encode()
