@@ -30,12 +30,14 @@ def extensions():
         Extension(
             f"obsv.hotpath.{name}",
             [f"src/obsv/hotpath/{name}.py"],
-            optional=not required,
             extra_compile_args=["-O3"] if os.name == "posix" else [],
         )
         for name in MODULES
     ]
-    return cythonize(modules, compiler_directives=DIRECTIVES, include_path=["src"], build_dir="build/cython")
+    made = cythonize(modules, compiler_directives=DIRECTIVES, include_path=["src"], build_dir="build/cython")
+    for module in made:
+        module.optional = not required  # cythonize makes new objects and forgets it
+    return made
 
 
 setup(ext_modules=extensions())

@@ -154,9 +154,8 @@ class Report:
             return self.lack("log lines with a trace id")
         for log in trace.logs:
             head = f"{clock(log.time_ns)}  {level_word(log.level):5}  {log.service:10}  "
-            tail = f"  trace_id={log.trace_id}"
-            body = self.look.clip(log.body, max(20, self.look.width - len(head) - len(tail)))
-            self.write(f"{head}{body}{self.look(tail, 'dim')}")
+            body = self.look.clip(log.body, 60)
+            self.write(f"{head}{body}  {self.look(f'trace_id={log.trace_id}', 'dim')}")
         if len({log.service for log in trace.logs}) < len(SERVICES):
             self.lack("log lines of all three services in one trace")
         return None

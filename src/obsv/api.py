@@ -140,13 +140,14 @@ def traced(
 
     def decorator(target: Callable[..., Any]) -> Callable[..., Any]:
         inner = getattr(target, "__func__", target)
-        label = safe_text(name or getattr(inner, "__qualname__", None) or type(inner).__name__)
+        label = getattr(inner, "__qualname__", type(inner).__name__) if name is None else name
+        label = safe_text(label) or type(inner).__name__
         return decorate(target, SCOPE, label.replace("<locals>.", ""), 0, known, names)
 
     known: dict[str, Any] = {}
     names: tuple[str, ...] = ()
     try:
-        known.update(attributes or {})
+        known.update({} if attributes is None else attributes)
         names = (args,) if isinstance(args, str) else tuple(map(str, args))
     except Exception:  # noqa: BLE001 - never into user code
         faults.tell("@traced takes attributes as a mapping and args as names of parameters; others are left out")

@@ -11,6 +11,7 @@ import threading
 from . import patches
 from .hotpath import faults, headers, metrics
 from .hotpath import span as hot
+from .hotpath.errors import safe_text
 from .pipeline import Pipeline
 from .settings import SettingsError, resolve
 from .sinks.base import SIGNALS, SinkError, create
@@ -24,7 +25,31 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .sinks.base import Sink
 
-_lock = threading.RLock()  # a signal handler may call shutdown() in the midst of init()
+
+class _Change:
+    """Held while ``init()`` or ``shutdown()`` is at work; a SIGTERM that comes meanwhile is obeyed right afterwards.
+
+    A signal handler may call ``shutdown()`` in the midst of ``init()``, so the lock may be taken twice by one thread.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.depth = 0
+        self.terminated = False
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+        self.depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.depth -= 1
+        self.lock.release()
+        if self.terminated and self.depth == 0:
+            self.terminated = False
+            os.kill(os.getpid(), 15)
+
+
+_change = _Change()
 _runtime: Runtime | None = None
 _settings: Settings | None = None
 
@@ -53,7 +78,8 @@ class Runtime:
     def start(self) -> None:
         """Open the outlets, then patch: from here on telemetry flows."""
         settings = self.settings
-        faults.raise_errors(settings.raise_errors)
+        # The variable is read where an error is met, so that a test may set it; a file's word lasts until the shutdown.
+        faults.raise_errors(settings.raise_errors and settings.origin("raise_errors") != "OBSV_RAISE")
         self._make_sinks()
         self.pipeline.collector.lost_elsewhere = self.lost_elsewhere
         outlet = hot.OUTLET
@@ -149,6 +175,7 @@ class Runtime:
                 faults.report("closing a log sink", error)
         if self._restore_signal is not None:
             self._restore_signal()
+        faults.raise_errors(False)
         return everything
 
     def after_fork(self) -> None:
@@ -163,7 +190,7 @@ class Runtime:
 def init(arguments: Mapping[str, Any]) -> None:
     """Do what ``obsv.init()`` promises; ``arguments`` are those that were given."""
     global _runtime, _settings
-    with _lock:
+    with _change:
         if _runtime is not None:
             if not _same(arguments, _runtime.arguments):
                 faults.tell(
@@ -203,7 +230,7 @@ def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def shutdown(timeout: float | None = None) -> bool:
     """Do what ``obsv.shutdown()`` promises."""
     global _runtime
-    with _lock:
+    with _change:
         runtime, _runtime = _runtime, None
         if runtime is None:
             return True
@@ -247,8 +274,8 @@ def lanes() -> list[Lane]:
 def _seconds(timeout: object) -> float:
     try:
         return max(0.0, min(float(timeout), 86_400.0))  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        faults.tell(f"timeout {timeout!r} is no number of seconds; 5 is used", key="timeout")
+    except Exception:  # noqa: BLE001 - whatever was given
+        faults.tell(f"timeout {safe_text(timeout)[:40]} is no number of seconds; 5 is used", key="timeout")
         return 5.0
 
 
@@ -289,8 +316,8 @@ def _at_exit() -> None:
 
 
 def _in_child() -> None:
-    global _lock
-    _lock = threading.RLock()
+    global _change
+    _change = _Change()
     runtime = _runtime
     if runtime is not None:
         try:
@@ -321,15 +348,25 @@ def _flush_on_sigterm() -> Callable[[], None] | None:
     """Send what is queued before SIGTERM ends the process, as it would have ended without us.
 
     Only where the program itself leaves SIGTERM to the system, and only in the main thread: a handler of the program's
-        stays
-    as it is.
+    stays as it is.
     """
-    import _signal as signal  # type: ignore[import-not-found]  # the same functions without the enums, whose import costs a millisecond
+    # The same functions as in `signal`, without the enums, whose import costs a millisecond.
+    import _signal as signal  # type: ignore[import-not-found]
 
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         return None
 
+    def end() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
+
     def handler(number: int, frame: object) -> None:
+        if _change.depth and not _change.terminated:
+            # It has interrupted a shutdown, perhaps in this very thread: that goes on, and the process ends after it.
+            _change.terminated = True
+            return
+        if _change.terminated:
+            end()  # it was told twice
         done = _thread.allocate_lock()
         done.acquire()
 
@@ -346,8 +383,7 @@ def _flush_on_sigterm() -> Callable[[], None] | None:
             done.acquire(timeout=settings_in_force().shutdown_timeout + 0.5)
         except RuntimeError:
             pass
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTERM)
+        end()
 
     signal.signal(signal.SIGTERM, handler)
 

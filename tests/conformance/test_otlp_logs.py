@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -15,6 +14,9 @@ from obsv.hotpath.otlp import logs, resource_bytes
 from obsv.hotpath.records import LogRecord
 from obsv.hotpath.values import clean
 from otlp_data import attributes, expected, expected_pairs, ids, moments, pairs, plain, same, texts, utf8
+
+if TYPE_CHECKING:
+    import pytest
 
 NOTHING = resource_bytes({})
 

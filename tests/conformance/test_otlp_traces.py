@@ -1,4 +1,4 @@
-"""OTLP traces: our bytes, read by OpenTelemetry's own classes, are the span; and they are what the SDK's exporter sends."""
+"""OTLP traces: our bytes, read by OpenTelemetry's own classes, are the span, and what the SDK's exporter sends."""
 
 from __future__ import annotations
 
@@ -115,14 +115,33 @@ simple_attributes = st.dictionaries(st.text(min_size=1, max_size=20), simple, ma
 
 
 @given(
-    st.text(), st.sampled_from(list(api.SpanKind)), ids, ids, ids, st.none() | st.tuples(ids, st.booleans()), moments, moments,
-    simple_attributes, st.lists(st.tuples(st.text(), moments, simple_attributes), max_size=2), st.lists(ids, max_size=2),
+    st.text(),
+    st.sampled_from(list(api.SpanKind)),
+    ids,
+    ids,
+    ids,
+    st.none() | st.tuples(ids, st.booleans()),
+    moments,
+    moments,
+    simple_attributes,
+    st.lists(st.tuples(st.text(), moments, simple_attributes), max_size=2),
+    st.lists(ids, max_size=2),
     st.sampled_from(list(api.StatusCode)),
-)  # fmt: skip
+)
 def test_it_is_what_the_sdks_exporter_sends(
-    name: str, kind: Any, hi: int, lo: int, span_id: int, parent: Any, start: int, end: int, given_attributes: Any,
-    given_events: Any, linked: Any, status: Any,
-) -> None:  # fmt: skip
+    name: str,
+    kind: Any,
+    hi: int,
+    lo: int,
+    span_id: int,
+    parent: Any,
+    start: int,
+    end: int,
+    given_attributes: Any,
+    given_events: Any,
+    linked: Any,
+    status: Any,
+) -> None:
     state = api.TraceState([("a", "b")])
     context = api.SpanContext(hi << 64 | lo, span_id, False, api.TraceFlags(1), state)
     theirs = ReadableSpan(

@@ -156,7 +156,9 @@ def test_what_may_be_sent_again(sink: Any, otlp_collector: Collector, status: in
     assert otlp_collector.requests[0].body == otlp_collector.requests[1].body
 
 
-@pytest.mark.parametrize(("header", "after"), [("7", 7.0), ("0", 0.0), ("soon", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)])
+@pytest.mark.parametrize(
+    ("header", "after"), [("7", 7.0), ("0", 0.0), ("soon", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)]
+)
 def test_retry_after(sink: Any, otlp_collector: Collector, header: str, after: float | None) -> None:
     otlp_collector.answer(429, retry_after=header)
     assert sink().send(traces()).after == after
@@ -222,7 +224,9 @@ def test_one_trace_is_halved_too_and_one_span_is_lost(sink: Any, otlp_collector:
     assert sink().send(Batch("logs", [log("x")], RESOURCE)).reason == "http 413"
 
 
-def test_a_body_over_the_limit_is_not_even_tried(sink: Any, otlp_collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_over_the_limit_is_not_even_tried(
+    sink: Any, otlp_collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("obsv.sinks.otlp.MAX_BODY", 20_000)
     result = sink().send(traces(1, 8, text="x" * 5000))
     assert type(result) is Sent
@@ -300,7 +304,9 @@ def tls_collector(otlp_collector: Collector, tmp_path: Path) -> tuple[str, Path]
     return f"https://127.0.0.1:{otlp_collector.port}", certificate
 
 
-def test_tls_with_a_certificate_of_ones_own(sink: Any, otlp_collector: Collector, tls_collector: tuple[str, Path]) -> None:
+def test_tls_with_a_certificate_of_ones_own(
+    sink: Any, otlp_collector: Collector, tls_collector: tuple[str, Path]
+) -> None:
     endpoint, certificate = tls_collector
     made = sink(otlp_endpoint=endpoint, otlp_certificate=str(certificate))
     assert type(made.send(traces())) is Sent

@@ -63,7 +63,8 @@ def write_span(out: Writer, span: Span) -> None:
         out.text(0x1A, span.tracestate)
     if span.parent64:
         out.id64(0x22, span.parent64)
-    out.text(0x2A, safe_text(span.name))
+    name = span.name
+    out.text(0x2A, name if type(name) is str else safe_text(name))
     out.number(0x30, span.kind + 1)
     out.fixed64(0x39, span.start_ns)
     out.fixed64(0x41, span.end_ns)

@@ -7,3 +7,5 @@ cdef class BoundedQueue:
     cdef public bint sleeping, started, open
 
     cpdef bint put(self, object item, Py_ssize_t records, Py_ssize_t size)
+    @cython.locals(count=Py_ssize_t)
+    cpdef list take(self, Py_ssize_t most)

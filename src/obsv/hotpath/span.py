@@ -554,7 +554,7 @@ class Span:
             faults.report("record_exception")
             return
         self.extra += 256 + 32 * len(info.frames) + len(info.message)
-        self._add(Event("exception", self._now(timestamp), {}, info, escaped), attributes)
+        self._add(Event("exception", self._now(timestamp), {}, info, escaped is True), attributes)
 
     def _now(self, timestamp: Any) -> int:
         trace = self.trace
@@ -563,7 +563,7 @@ class Span:
 
     def _add(self, event: Event, attributes: Any) -> None:
         outlet: Outlet = self.scope.outlet
-        if attributes:
+        if attributes is not None:  # not its truth value: that of an array raises
             self._fill(event, attributes)
         events = self.events
         if events is None:
@@ -610,10 +610,11 @@ class Span:
             self.dropped_links += 1
             faults.report("add_link")
             return
-        if not ((link.trace_hi or link.trace_lo) and link.id64) and not attributes and not link.tracestate:
-            return
-        if attributes:
+        if attributes is not None:
             self._fill(link, attributes)
+        valid = (link.trace_hi or link.trace_lo) and link.id64
+        if not (valid or link.attributes or link.tracestate):
+            return
         if self.links is None:
             self.links = []
         if len(self.links) >= outlet.max_links:
@@ -755,7 +756,7 @@ def span(name: str, /, **attributes: Any) -> Span:
         name: What is done, low in cardinality (``"charge card"``, not ``"charge card 1234"``).
         attributes: What is known about it already.
     """
-    made = new_span(SCOPE, name, 0)
+    made = new_span(SCOPE, name if type(name) is str else safe_text(name), 0)
     if attributes:
         for key, value in attributes.items():
             made.set_attribute(key, value)
@@ -765,7 +766,7 @@ def span(name: str, /, **attributes: Any) -> Span:
 def start_span(scope: Scope, name: str, kind: int, parent: Any, attributes: Mapping[str, Any] | None = None) -> Span:
     """Make a span that has begun below ``parent`` but is not current; the caller ends it."""
     made = new_span(scope, name, kind)
-    if attributes:
+    if attributes is not None:
         made.set_attributes(attributes)
     made.begin(parent)
     return made

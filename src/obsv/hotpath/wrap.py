@@ -114,7 +114,7 @@ def _flags(function: Any) -> int:
     """Return the code flags of what is called in the end: behind a partial, or an object's ``__call__``."""
     while isinstance(function, partial):
         function = function.func
-    code = getattr(function, "__code__", None) or getattr(getattr(type(function), "__call__", None), "__code__", None)
+    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
     flags: int = getattr(code, "co_flags", 0)
     return flags
 
@@ -315,6 +315,7 @@ def decorate(
             elif 0 <= position < len(args):
                 span.set_attribute(key, args[position])
 
+    name = safe_text(name)
     call = Call(scope, name, kind, hook if attributes or positions else None, None, f"@traced {name}")
     if isinstance(function, (staticmethod, classmethod)):
         return type(function)(wrap(function.__func__, call, False))

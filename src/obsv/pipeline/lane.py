@@ -201,7 +201,8 @@ class Lane:
     def _over(self) -> bool:
         """Tell whether the thread has ended, or was closed already: nobody would answer."""
         closed = self._closing is not None and self._closing.done.is_set()
-        return closed or (self._thread is not None and not self._thread.is_alive())
+        thread = self._thread
+        return closed or (thread is not None and thread.ident is not None and not thread.is_alive())
 
     def _ask(self, request: Flush) -> None:
         for pending in self.pending.values():

@@ -29,8 +29,8 @@ ON CONFLICT (trace_id) DO UPDATE SET
     logs = logs + excluded.logs
 """
 _BETTER_ROOT = """
-UPDATE trace SET root_rank = ?1, root_name = ?2, root_process = ?3, root_start_ns = ?4, root_end_ns = ?5
-WHERE id = ?6 AND (root_name IS NULL OR ?1 > root_rank OR (?1 = root_rank AND ?4 < root_start_ns))
+UPDATE trace SET root_rank = :rank, root_name = :name, root_process = :process, root_start_ns = :start, root_end_ns = :end
+WHERE id = :id AND (root_name IS NULL OR :rank > root_rank OR (:rank = root_rank AND :start < root_start_ns))
 """
 
 
@@ -118,7 +118,11 @@ def _touch_traces(connection: Connection, updates: dict[str, encode.TraceUpdate]
         connection.execute(_UPSERT_TRACE, row)
         number = int(connection.execute("SELECT id FROM trace WHERE trace_id = ?", (trace_id,)).fetchone()[0])
         if update.root is not None:
-            connection.execute(_BETTER_ROOT, (*row[6:], number))
+            rank, name, root_process, start, end = row[6:]
+            connection.execute(
+                _BETTER_ROOT,
+                {"rank": rank, "name": name, "process": root_process, "start": start, "end": end, "id": number},
+            )
         connection.execute("INSERT OR IGNORE INTO seen (trace, process) VALUES (?, ?)", (number, process))
         ids[trace_id] = number
     return ids

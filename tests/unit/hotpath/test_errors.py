@@ -117,10 +117,21 @@ def catch(function: Callable[[], Any]) -> BaseException:
 @pytest.mark.parametrize(
     "function",
     [
-        plain, without_text, many_lines, chained, in_handling, suppressed, noted, syntax, grouped, group_as_cause, recursive,
-        several_lines, evaluated,
+        plain,
+        without_text,
+        many_lines,
+        chained,
+        in_handling,
+        suppressed,
+        noted,
+        syntax,
+        grouped,
+        group_as_cause,
+        recursive,
+        several_lines,
+        evaluated,
     ],
-)  # fmt: skip
+)
 def test_the_text_is_pythons(function: Callable[[], Any]) -> None:
     error = catch(function)
     assert ErrorInfo.capture(error).text() == "".join(traceback.format_exception(error))

@@ -8,7 +8,7 @@ import fractions
 import math
 import os
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from obsv.hotpath import faults, metrics
 from obsv.hotpath.metrics import PLAIN, SCALE, Counter, Gauge, Histogram, Meter, bucket, collect, instrument
-from obsv.hotpath.records import MetricPoint
+
+if TYPE_CHECKING:
+    from obsv.hotpath.records import MetricPoint
 
 
 @pytest.fixture

@@ -542,9 +542,13 @@ def test_ok_is_final_and_otherwise_the_last_call_wins(finished: Any) -> None:
         assert (made.status, made.status_message) == (ERROR, "second")
         made.set_status("ok").set_status("error", "late")
     assert (made.status, made.status_message) == (OK, None)
-    with pytest.raises(ValueError, match="x"), span("x") as made:
-        made.set_status("ok")
+
+    def fail_after_all() -> None:
+        current_span().set_status("ok")
         raise ValueError("x")
+
+    with pytest.raises(ValueError, match="x"), span("x") as made:
+        fail_after_all()
     assert made.status == OK
     assert made.events
 

@@ -180,8 +180,7 @@ def test_a_generator_has_its_span_current_only_while_it_runs(finished: Any) -> N
     assert inspect.isgeneratorfunction(wrapped)
     outside: list[Span] = []
     with span("caller") as caller:
-        for _ in wrapped(3):
-            outside.append(current_span())
+        outside.extend(current_span() for _ in wrapped(3))
     assert outside == [caller] * 3
     [done, _] = finished.spans()
     assert inside == [done] * 3

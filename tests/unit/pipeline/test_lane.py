@@ -219,9 +219,9 @@ def test_it_gives_up_on_an_old_batch(make: Any, monkeypatch: pytest.MonkeyPatch)
 
 def test_refused_is_dropped_and_counted(make: Any, capsys: pytest.CaptureFixture[str]) -> None:
     faults.reset()
-    lane = make(Scripted(Refused("http 400"), Sent()))
+    lane = make(Scripted(Refused("http 400"), Sent()), flush_interval=600)
     put(lane, ["x"] * 3, records=3)
-    assert not flush(lane)
+    assert not flush(lane)  # what was lost has not left
     put(lane, "b")
     flush(lane)
     found = account(lane)
@@ -231,9 +231,9 @@ def test_refused_is_dropped_and_counted(make: Any, capsys: pytest.CaptureFixture
 
 
 def test_a_partial_success_counts_both(make: Any) -> None:
-    lane = make(Scripted(Sent(2, "partial success: too old")), "traces")
+    lane = make(Scripted(Sent(2, "partial success: too old")), "traces", flush_interval=600)
     put(lane, ["s"] * 5, "traces", 5)
-    assert not flush(lane)
+    assert not flush(lane)  # what was lost has not left
     found = account(lane, "traces")
     assert (found["sent"], found["dropped"]) == (3, {"partial success: too old": 2})
 
@@ -254,9 +254,9 @@ def test_a_warning_loses_nothing(make: Any, capsys: pytest.CaptureFixture[str]) 
 def test_a_sink_that_fails_loses_only_its_batch(make: Any, answer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OBSV_RAISE")
     sink = Scripted(answer if answer is not None else lambda: None, Sent())
-    lane = make(sink)
+    lane = make(sink, flush_interval=600)
     put(lane, "a")
-    assert not flush(lane)
+    assert not flush(lane)  # what was lost has not left
     put(lane, "b")
     flush(lane)
     assert account(lane)["sent"] == 1
@@ -270,9 +270,9 @@ def test_a_sink_that_cannot_open_tries_again(make: Any) -> None:
             if len(self.calls) == 1:
                 raise OSError("not yet")
 
-    lane = make(Closed())
+    lane = make(Closed(), flush_interval=600)
     put(lane, "a")
-    assert not flush(lane)
+    assert not flush(lane)  # what was lost has not left
     assert account(lane)["dropped"] == {"error: OSError": 1}
     put(lane, "b")
     flush(lane)
