@@ -55,6 +55,8 @@ else:
 
     def __getattr__(name: str) -> object:
         """Load a public name from its home when it is first used (PEP 562)."""
+        if name == "testing":  # a module, reached as `obsv.testing` without an import of its own
+            return __import__("obsv.testing", fromlist=["capture"])
         home = _HOMES.get(name)
         if home is None:
             raise AttributeError(f"module 'obsv' has no attribute {name!r}")

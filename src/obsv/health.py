@@ -17,7 +17,8 @@ def status() -> dict[str, Any]:
     Returns:
         A dict with ``enabled``, ``service``, ``version`` of obsv, ``platform``, ``extension`` (whether the compiled hot
         path is used), ``patches`` (name to what became of it), ``sinks`` (name to signal to ``sent``, ``waiting``,
-        ``dropped`` by reason, ``retries`` and ``last_error``) and ``errors`` (places in obsv that failed, with counts).
+        ``dropped`` by reason, ``retries`` and ``last_error``; after ``shutdown()`` those of the last run) and
+        ``errors`` (places in obsv that failed, with counts).
 
     Example:
         >>> obsv.status()["sinks"]["otlp"]["traces"]["dropped"]
@@ -25,10 +26,11 @@ def status() -> dict[str, Any]:
     """
     running = runtime.running()
     sinks: dict[str, Any] = {}
-    if running is not None:
-        for lane in running.pipeline.lanes:
+    last = runtime.last()
+    if last is not None:
+        for lane in last.pipeline.lanes:
             sinks.setdefault(lane.name, {}).update(lane.status())
-        for sink in running.immediate:
+        for sink in last.immediate:
             lost = dict(getattr(sink, "lost", {}))
             sinks.setdefault(sink.name, {})["logs"] = {
                 "sent": getattr(sink, "sent", 0),

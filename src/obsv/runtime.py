@@ -51,6 +51,7 @@ class _Change:
 
 _change = _Change()
 _runtime: Runtime | None = None
+_ended: Runtime | None = None
 _settings: Settings | None = None
 
 
@@ -91,7 +92,7 @@ class Runtime:
         outlet.max_links = _limit(settings.link_count_limit)
         outlet.time_ids = any(lane.name == "xray" for lane in self.pipeline.lanes)
         outlet.resource = self.resource
-        hot.configure_limits(outlet.max_attributes, outlet.max_length)
+        hot.configure_limits(outlet.max_attributes, outlet.max_length, settings.queue_records)
         headers.set_formats(tuple(settings.propagators))
         meter = metrics.METER
         meter.max_series = settings.max_series
@@ -99,6 +100,7 @@ class Runtime:
         meter.enabled = bool(self.pipeline.queues("metrics"))
         outlet.enabled = True
         self._start_logs()
+        patches.use(settings)
         patches.switch_on([name for name in patches.REGISTRY if settings.should_patch(*patches.REGISTRY[name].names)])
         if settings.signals:
             self._restore_signal = _flush_on_sigterm()
@@ -229,11 +231,12 @@ def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def shutdown(timeout: float | None = None) -> bool:
     """Do what ``obsv.shutdown()`` promises."""
-    global _runtime
+    global _runtime, _ended
     with _change:
         runtime, _runtime = _runtime, None
         if runtime is None:
             return True
+        _ended = runtime
         try:
             return runtime.stop(runtime.settings.shutdown_timeout if timeout is None else _seconds(timeout))
         except Exception as error:  # noqa: BLE001 - the program ends, whatever we do
@@ -256,6 +259,11 @@ def flush(timeout: float) -> bool:
 def running() -> Runtime | None:
     """Return what ``init()`` built, None before it or after ``shutdown()``."""
     return _runtime
+
+
+def last() -> Runtime | None:
+    """Return what the last ``init()`` built, also after ``shutdown()``: what was lost at the end is asked for then."""
+    return _runtime or _ended
 
 
 def settings_in_force() -> Settings:

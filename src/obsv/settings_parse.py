@@ -341,6 +341,6 @@ LEVEL: Kind[str] = choice(
     "WARNING",
     "ERROR",
     "CRITICAL",
-    # the words of OTEL_LOG_LEVEL and of AWS_LAMBDA_LOG_LEVEL
+    # the words of AWS_LAMBDA_LOG_LEVEL, and what people write
     aliases={"trace": "DEBUG", "warn": "WARNING", "fatal": "CRITICAL"},
 )

@@ -214,9 +214,7 @@ class Destinations:
         sinks("metrics"), (), "Sinks for metrics.", "OTEL_METRICS_EXPORTER", default_text="by platform, see below"
     )
     logs = Setting(sinks("logs"), (), "Sinks for logs.", "OTEL_LOGS_EXPORTER", default_text="by platform, see below")
-    log_level = Setting(
-        LEVEL, "INFO", "Log records below this level are left out.", "OTEL_LOG_LEVEL", "AWS_LAMBDA_LOG_LEVEL"
-    )
+    log_level = Setting(LEVEL, "INFO", "Log records below this level are left out.", "AWS_LAMBDA_LOG_LEVEL")
     log_capture = Setting(FLAG, True, "Records of the standard library's logging go to the sinks too.")
 
 

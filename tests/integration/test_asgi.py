@@ -700,7 +700,7 @@ block.__exit__(None, None, None)
         (_http_server.Exchange, "_describe"),
         (_http_server.Exchange, "finish"),
         (_http_server, "_record"),
-        (_http_server, "redacted"),
+        (_http_server, "redact_query"),
     ],
 )
 async def test_a_bug_of_ours_leaves_the_answer_alone(

@@ -479,7 +479,7 @@ block.__exit__(None, None, None)
         (_http_server.Exchange, "open"),
         (_http_server.Exchange, "finish"),
         (_http_server, "_record"),
-        (_http_server, "redacted"),
+        (_http_server, "redact_query"),
     ],
 )
 def test_a_bug_of_ours_leaves_the_answer_alone(

@@ -204,6 +204,41 @@ def test_probe(sink: Any, otlp_collector: Collector) -> None:
     assert otlp_collector.requests == []
 
 
+def test_probe_asks_for_the_signals_that_go_there(sink: Any, otlp_collector: Collector) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    only = {"otlp_metrics_endpoint": nobody, "otlp_logs_endpoint": nobody}
+    made = sink(traces=["console", "otlp"], metrics=["emf"], logs=["json"], **only)
+    assert made.probe() == f"connected to 127.0.0.1:{otlp_collector.port}"
+    assert type(made.send(Batch("logs", [log("x")], RESOURCE))) is Retry  # one made by hand takes the others too
+    for chosen in ({"metrics": ["otlp"]}, {"metrics": ["emf"]}):  # with none, any may be meant
+        with pytest.raises(SinkError, match="^metrics.*: nothing answers at 127"):
+            sink(**{"traces": [], "logs": ["json"], **chosen, **only}).probe()
+
+
+def test_probe_counts_a_sink_object_as_its_name(sink: Any, otlp_collector: Collector) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    made = sink(traces=["console"], metrics=[], logs=[sink()], otlp_traces_endpoint=nobody)
+    assert made.probe() == f"connected to 127.0.0.1:{otlp_collector.port}"
+
+
+def test_probe_names_each_failure(sink: Any, otlp_collector: Collector) -> None:
+    first, second = free_port(), free_port()
+    made = sink(
+        traces=["otlp"],
+        metrics=["otlp"],
+        logs=["otlp"],
+        otlp_traces_endpoint=f"http://127.0.0.1:{first}/in",
+        otlp_logs_endpoint=f"http://127.0.0.1:{second}/in",
+    )
+    with pytest.raises(SinkError) as caught:
+        made.probe()
+    refused = "Connection refused"
+    assert str(caught.value) == (
+        f"traces: nothing answers at 127.0.0.1:{first} (http://127.0.0.1:{first}/in): {refused}; "
+        f"logs: nothing answers at 127.0.0.1:{second} (http://127.0.0.1:{second}/in): {refused}"
+    )
+
+
 # ---------------------------------------------------------------------- too large
 
 

@@ -41,7 +41,8 @@ BAD = [
     None, True, 5, -1, 0, 2**70, -(10**400), 1.5, float("nan"), float("inf"), "", "text", "\\ud800", "x" * 100_000,
     b"\\xff", (), [], {}, [1, "a"], {"a": 1}, {1: 2}, {None: None}, loop, deep, object(), object, Unreadable(),
     Unhashable(), BadMapping(a=1), BadList([1]), len, lambda: 1, ValueError("x"), ValueError,
-    Undecided(), datetime.datetime.now(), decimal.Decimal("1"), {1}, range(3), threading.Lock(), Ellipsis, NotImplemented, 1j, sys, memoryview(b"ab"),
+    Undecided(), datetime.datetime.now(), decimal.Decimal("1"), {1}, range(3), threading.Lock(),
+    Ellipsis, NotImplemented, 1j, sys, memoryview(b"ab"),
 ]
 failures = []
 

@@ -6,7 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import obsv
+from obsv import runtime
 from obsv.hotpath import faults
+from obsv.pipeline.batch import Refused
 
 if TYPE_CHECKING:
     import pytest
@@ -16,12 +18,34 @@ if TYPE_CHECKING:
 KEYS = {"enabled", "service", "version", "platform", "extension", "patches", "sinks", "errors"}
 
 
-def test_before_init() -> None:
+def test_before_init(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "_ended", None)  # another test's run
     status = obsv.status()
     assert set(status) == KEYS
     assert (status["enabled"], status["service"], status["sinks"]) == (False, None, {})
     assert set(status["patches"].values()) == {"off"}
     assert status["version"] == obsv.__version__
+
+
+def test_after_shutdown_the_losses_of_the_last_run_can_be_asked_for() -> None:
+    class Broken:
+        name = "broken"
+        signals = frozenset({"traces"})
+
+        def open(self, resource: object) -> None: ...
+
+        def send(self, batch: object) -> Refused:
+            return Refused("http 400")
+
+        def close(self) -> None: ...
+
+    obsv.init("shop", traces=[Broken()], metrics="none", logs="none", patch=False, config={"signals": False})
+    with obsv.span("x"):
+        pass
+    obsv.shutdown()
+    status = obsv.status()
+    assert not status["enabled"]
+    assert status["sinks"]["broken"]["traces"]["dropped"] == {"http 400": 1}
 
 
 def test_it_is_plain_data() -> None:

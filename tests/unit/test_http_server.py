@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from obsv.hotpath import metrics
+from obsv.hotpath.secrets import redact_query as redacted
 from obsv.patches import _http_server
-from obsv.patches._http_server import Exchange, Excluded, _address, redacted, version_number
+from obsv.patches._http_server import Exchange, Excluded, _address, version_number
 from telemetry import Recorder
 
 
@@ -148,9 +149,9 @@ def test_cells_at_hand_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_excluded_urls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OBSV_EXCLUDED_URLS", "^/health,(?i)metrics$")
-    from obsv import runtime
+    from obsv import patches
 
-    monkeypatch.setattr(runtime, "_settings", None)
+    monkeypatch.setattr(patches, "_settings", None)
     excluded = Excluded()
     assert not excluded.matches("/health")
     excluded.load()

@@ -205,7 +205,7 @@ def test_names_and_variables_are_unique() -> None:
         ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "CUMULATIVE", "otlp_temporality", "cumulative"),
         ("OTEL_PYTHON_EXCLUDED_URLS", "health,^/x", "excluded_urls", ("health", "^/x")),
         ("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "redis,aiohttp_client", "patch_exclude", ("redis", "aiohttp-client")),
-        ("OTEL_LOG_LEVEL", "warn", "log_level", "WARNING"),
+        ("AWS_LAMBDA_LOG_LEVEL", "warn", "log_level", "WARNING"),
         ("AWS_LAMBDA_LOG_LEVEL", "TRACE", "log_level", "DEBUG"),
         ("AWS_XRAY_DAEMON_ADDRESS", "tcp:h:1 udp:g:2", "xray_daemon_address", "g:2"),
         ("AWS_EMF_NAMESPACE", "Shop", "namespace", "Shop"),

@@ -5,6 +5,8 @@ Only code objects and positions are kept, no frames: a frame would keep the loca
 
 from __future__ import annotations
 
+from .secrets import redact_text
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
 
 MAX_FRAMES = 256
 """Frames kept of one traceback: the outermost and the innermost halves of a deeper one."""
+
+MAX_TEXT = 16_384
+"""Characters kept of an exception's own text, and of each of its notes."""
 
 MAX_CHAIN = 16
 """Exceptions kept of a chain of causes."""
@@ -117,8 +122,12 @@ def safe_text(value: object) -> str:
         return f"<{type(value).__name__}: its text cannot be read>"
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
+
+
 def _capture_one(error: BaseException) -> ErrorInfo:
-    info = ErrorInfo(type_name(error), safe_text(error))
+    info = ErrorInfo(type_name(error), _cut(redact_text(safe_text(error))))
     frames = info.frames
     trace: TracebackType | None = error.__traceback__
     while trace is not None:
@@ -130,7 +139,7 @@ def _capture_one(error: BaseException) -> ErrorInfo:
         del frames[half:-half]
     notes = getattr(error, "__notes__", None)
     if isinstance(notes, list):
-        info.notes = tuple([safe_text(note) for note in notes])
+        info.notes = tuple([_cut(redact_text(safe_text(note))) for note in notes[:MAX_CHAIN]])
     if isinstance(error, (BaseExceptionGroup, SyntaxError)):
         info.written = _text_now(error)
     return info
@@ -143,7 +152,7 @@ def _text_now(error: BaseException) -> str | None:
 
         printed = TracebackException(type(error), error, error.__traceback__)
         printed.__cause__ = printed.__context__ = None  # the chain is ours; that of the group's members is printed here
-        return "".join(printed.format())
+        return _cut(redact_text("".join(printed.format())))
     except Exception:  # noqa: BLE001 - what the group holds may be anything: its frames are still there
         return None
 

@@ -28,6 +28,9 @@ SCALE = 64
 PLAIN = 100
 """A histogram keeps so many values as they are before it counts them in buckets (EMF: at most 100 values an array)."""
 
+MAX_INSTRUMENTS = 10_000
+"""Instruments kept by name; one more records nothing. Names that vary belong into dimensions."""
+
 OVERFLOW = {"otel.metric.overflow": True}
 """Dimensions of the series that takes what goes over the limit (OpenTelemetry SDK, "Cardinality limits")."""
 
@@ -391,6 +394,9 @@ def instrument(kind: type[Instrument], name: str, unit: str, description: str, s
     found = METER.instruments.get(name)
     if found is None:
         made = kind(name, unit, description, scope)
+        if len(METER.instruments) >= MAX_INSTRUMENTS:
+            faults.tell(f"there are {MAX_INSTRUMENTS} metrics; new names are left out: use dimensions", key="metrics")
+            return made
         return METER.instruments.setdefault(name, made)
     if type(found) is not kind:
         faults.tell(

@@ -8,8 +8,8 @@ No reference cycle is ever made: an open span holds its local trace, a finished 
 more than all the rest, because only the cyclic collector frees it.
 
 Interpreted, a stretch such as ``if not trace.closed: trace.spans.append(span)`` is not interrupted by another thread:
-CPython looks for a switch only at calls of Python functions and at backward jumps. Compiled, nothing here releases the
-GIL. So no locks are needed.
+CPython looks for a switch only after calls and at backward jumps, and the call comes last. Compiled, nothing here
+releases the GIL. So no locks are needed.
 """
 
 from __future__ import annotations
@@ -407,17 +407,24 @@ class Span:
         if trace.closed:
             spans = [self]  # a late child goes alone
         else:
-            spans = trace.spans
-            spans.append(self)
-            trace.size = size = trace.size + size
+            trace.size += size
+            trace.spans.append(self)
             if self.id64 == trace.root64:
                 trace.closed = True
-            elif len(spans) < PART:
+                spans = trace.spans
+            elif len(trace.spans) < _part:
                 return
             else:
-                trace.spans = []
-                trace.size = 0
+                fresh: list[Span] = []  # made here, so that nothing is called between the look and the exchange
+                if trace.closed:
+                    return  # the root has ended in another thread meanwhile, and has taken all
+                spans = trace.spans
+                trace.spans = fresh
+            size = trace.size
+            trace.size = 0
         count = len(spans)
+        if not count:
+            return  # another thread has just handed them over
         for each in outlet.queues:
             queue: BoundedQueue = each
             queue.put(spans, count, size)
@@ -704,6 +711,7 @@ class Span:
 
 _short = cython.declare(cython.Py_ssize_t, SHORT)
 _few = cython.declare(cython.Py_ssize_t, 128)
+_part = cython.declare(cython.Py_ssize_t, PART)
 
 _STATUSES = {"ok": OK, "error": ERROR, "unset": UNSET, UNSET: UNSET, OK: OK, ERROR: ERROR}
 
@@ -737,9 +745,16 @@ def _link_to(context: Any) -> Link:
     return Link(trace >> 64, trace & 0xFFFFFFFFFFFFFFFF, span_id, int(context.trace_flags) & 0xFF, header, {})
 
 
-def configure_limits(count: int, length: int) -> None:
-    """Set what :meth:`Span.set_attribute` takes on its fast path: below every outlet's own limits."""
-    global _few, _short
+def configure_limits(count: int, length: int, records: int = PART) -> None:
+    """Set what :meth:`Span.set_attribute` takes on its fast path: below every outlet's own limits.
+
+    Args:
+        count: Attributes of a span.
+        length: Characters of a text, negative for no limit.
+        records: Spans that a queue holds: a part of a trace must not be longer.
+    """
+    global _few, _short, _part
+    _part = max(1, min(PART, records))
     _few = max(0, min(count, 128))
     _short = SHORT if length < 0 else min(length, SHORT)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
 
+    from ..settings import Settings
     from ._patch import Patch
 
 __all__ = ["ALIASES", "REGISTRY", "Entry", "known_names", "switch_off", "switch_on", "when_imported"]
@@ -79,6 +80,25 @@ REGISTRY: dict[str, Entry] = {
     )
 }
 """Every library that obsv can patch, by name."""
+
+
+_settings: Settings | None = None
+
+
+def use(settings: Settings) -> None:
+    """Hand the settings to the patches; ``init()`` does it before it switches them on."""
+    global _settings
+    _settings = settings
+
+
+def in_force() -> Settings:
+    """Return the settings of the last ``init()``; without one, those that it would use."""
+    if _settings is None:
+        from ..settings import resolve
+
+        use(resolve({}, raise_strict=False))
+    assert _settings is not None
+    return _settings
 
 
 ALIASES = {"fastapi": "asgi", "starlette": "asgi"}

@@ -6,6 +6,7 @@ from ..guard import guard
 from ..hotpath.errors import type_name
 from ..hotpath.headers import extract, inject, outgoing
 from ..hotpath.metrics import METER, Histogram, instrument
+from ..hotpath.secrets import REDACTED, redact_query
 from ..hotpath.span import (
     CLIENT,
     CONSUMER,
@@ -41,6 +42,7 @@ __all__ = [
     "METER",
     "NOOP",
     "PRODUCER",
+    "REDACTED",
     "SERVER",
     "Histogram",
     "Patch",
@@ -59,6 +61,7 @@ __all__ = [
     "instrument",
     "new_span",
     "outgoing",
+    "redact_query",
     "settings",
     "start_span",
     "suppressed",
@@ -68,9 +71,9 @@ __all__ = [
 
 def settings() -> Settings:
     """Return the settings in force."""
-    from ..runtime import settings_in_force
+    from . import in_force
 
-    return settings_in_force()
+    return in_force()
 
 
 def inside_http_client(instance: Any = None, args: Any = None, kwargs: Any = None) -> bool:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._api import current_span, outgoing
-from ._http import METHODS, PORTS, REDACTED, redacted
+from ._api import REDACTED, current_span, outgoing, redact_query
+from ._http import METHODS, PORTS
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -87,7 +87,7 @@ def redact(url: str) -> str:
     if not mark:
         return url
     query, hash_mark, fragment = query.partition("#")
-    return f"{before}?{redacted(query)}{hash_mark}{fragment}"
+    return f"{before}?{redact_query(query)}{hash_mark}{fragment}"
 
 
 def send_context(headers: MutableMapping[str, Any], request: Any) -> None:

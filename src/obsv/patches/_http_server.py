@@ -10,8 +10,8 @@ import re
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from ._api import ERROR, METER, SERVER, Histogram, Scope, Span, instrument, new_span, settings, type_name
-from ._http import METHODS, PORTS, redacted
+from ._api import ERROR, METER, SERVER, Histogram, Scope, Span, instrument, new_span, redact_query, settings, type_name
+from ._http import METHODS, PORTS
 
 if TYPE_CHECKING:
     from ._api import Remote
@@ -103,7 +103,7 @@ class Exchange:
         put("url.path", path)
         put("url.scheme", self.scheme)
         if query:
-            put("url.query", redacted(query))
+            put("url.query", redact_query(query))
         address = _address(host, self.scheme) if host else None
         if address is None:
             address = server

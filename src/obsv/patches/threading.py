@@ -12,7 +12,7 @@ request's span for good: begin its work with a span of its own trace where that 
 
 from __future__ import annotations
 
-from ._api import Patch, attach, current
+from ._api import Patch, attach, current, guard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,26 +32,37 @@ _SERVANTS = frozenset(
 @patch.wrap("threading:Thread.start")
 def start(wrapped: Callable[..., Any], thread: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Note the current state on the thread. A wrapper, because there is nothing to time."""
-    state = current()
-    if state is None or _serves(thread):
-        return wrapped(*args, **kwargs)
-    members = vars(thread)
-    members[_STATE] = state
-    state = None
+    noted = _note(thread)
     try:
         return wrapped(*args, **kwargs)
     except BaseException:
-        members.pop(_STATE, None)  # started before, or no thread to be had
+        if noted:
+            vars(thread).pop(_STATE, None)  # started before, or no thread to be had
         raise
+
+
+@guard("patch threading")
+def _note(thread: Any) -> bool:
+    """Note the current state on a thread that is to begin with it."""
+    state = current()
+    if state is None or _serves(thread):
+        return False
+    vars(thread)[_STATE] = state
+    return True
 
 
 @patch.wrap("threading:Thread._bootstrap_inner")
 def bootstrap(wrapped: Callable[..., Any], thread: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Make the noted state current. The thread's context ends with it, so there is nothing to restore."""
+    _take_up(thread)
+    return wrapped(*args, **kwargs)
+
+
+@guard("patch threading")
+def _take_up(thread: Any) -> None:
     members = vars(thread)
     if _STATE in members:
         attach(members.pop(_STATE))
-    return wrapped(*args, **kwargs)
 
 
 def _serves(thread: Any) -> bool:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ..hotpath.queue import BoundedQueue
     from ..settings import Settings
-    from ..sinks.base import Sink
+    from .batch import Sink
 
 __all__ = ["Collector", "Lane", "Pipeline"]
 

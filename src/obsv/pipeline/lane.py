@@ -12,9 +12,9 @@ from time import monotonic
 
 from ..hotpath import faults
 from ..hotpath.queue import BoundedQueue
-from ..hotpath.span import SUPPRESSED, attach
-from ..sinks.base import SIGNALS, Batch, Refused, Retry, Sent
+from ..hotpath.span import SUPPRESSED, attach, detach
 from .accounting import Account
+from .batch import SIGNALS, Batch, Refused, Retry, Sent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..settings import Settings
-    from ..sinks.base import Result, Sink
+    from .batch import Result, Sink
     from .collector import Collector
 
 FIRST_BACKOFF = 0.5
@@ -186,12 +186,23 @@ class Lane:
             self.start()
         over = self._over()
         self._closing = request
+        if self._thread is None and not self._idle():
+            self._work_here()
         if self._thread is None or over:
             idle = self._idle()
             self._abandon("shutdown")
             return request.answer(idle)
         self._ask(request)
         return request
+
+    def _work_here(self) -> None:
+        """Send once from the caller's thread: CPython 3.12 gives no new thread to a program that is at its end."""
+        token = attach(SUPPRESSED)
+        try:
+            self._work()
+            self._close_sink()
+        finally:
+            detach(token)
 
     def end_close(self) -> None:
         """Count what a hanging thread leaves behind; it is a daemon and ends with the process."""

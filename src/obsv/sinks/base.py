@@ -1,109 +1,17 @@
-"""What a sink is: where one or more signals leave the process.
-
-A sink opens, sends batches and closes. Threads, queues, retries, back-off, time limits, forks and counting are the
-pipeline's.
-"""
+"""The sinks by name; what a sink is stands in :mod:`obsv.pipeline.batch`, for sinks of one's own too."""
 
 from __future__ import annotations
 
+from ..pipeline.batch import SIGNALS, Batch, Refused, Retry, Sent, SinkError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any, Protocol
-
+    from ..pipeline.batch import Attributes as Attributes
+    from ..pipeline.batch import Result as Result
+    from ..pipeline.batch import Sink as Sink
     from ..settings import Settings
 
-    Attributes = Mapping[str, Any]
-
-SIGNALS = ("traces", "metrics", "logs")
-
-
-class SinkError(Exception):
-    """A sink cannot be reached; the text says what was tried and what came back."""
-
-
-class Batch:
-    """What is sent at once.
-
-    Attributes:
-        signal: ``"traces"``, ``"metrics"`` or ``"logs"``.
-        items: Traces: lists of spans, each one local trace or a part of it, in order of ending. Metrics:
-            ``MetricPoint``. Logs: ``LogRecord``.
-        resource: The attributes of the process that made them.
-        encoded: For the sink to keep what it has encoded: after a :class:`Retry` the same batch comes again.
-        records: How many spans, points or log records it holds.
-    """
-
-    __slots__ = ("encoded", "items", "records", "resource", "signal")
-
-    def __init__(self, signal: str, items: list[Any], resource: Attributes) -> None:
-        self.signal = signal
-        self.items = items
-        self.resource = resource
-        self.encoded: Any = None
-        self.records = sum(map(len, items)) if signal == "traces" else len(items)
-
-
-class Sent:
-    """The batch has left. ``rejected`` of its records were refused by the receiver, for ``reason``."""
-
-    __slots__ = ("reason", "rejected")
-
-    def __init__(self, rejected: int = 0, reason: str | None = None) -> None:
-        self.rejected = rejected
-        self.reason = reason
-
-    def __repr__(self) -> str:
-        return f"Sent(rejected={self.rejected}, reason={self.reason!r})"
-
-
-class Retry:
-    """The batch should be sent again, not before ``after`` seconds when the receiver said so."""
-
-    __slots__ = ("after", "reason")
-
-    def __init__(self, reason: str, after: float | None = None) -> None:
-        self.reason = reason
-        self.after = after
-
-    def __repr__(self) -> str:
-        return f"Retry({self.reason!r}, after={self.after})"
-
-
-class Refused:
-    """The batch will never be taken: it is dropped and counted under ``reason``."""
-
-    __slots__ = ("reason",)
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-
-    def __repr__(self) -> str:
-        return f"Refused({self.reason!r})"
-
-
-if TYPE_CHECKING:
-    Result = Sent | Retry | Refused
-
-    class Sink(Protocol):
-        """A destination. One thread calls ``open``, ``send`` and ``close``, never two at once."""
-
-        name: str
-        signals: frozenset[str]
-
-        def open(self, resource: Attributes) -> None:
-            """Get ready. Called once in the sink's own thread, before the first batch; what it raises is told and
-            counted."""
-
-        def send(self, batch: Batch) -> Result:
-            """Send a batch. What it raises counts as :class:`Refused`."""
-
-        def close(self) -> None:
-            """Let go of connections and files."""
-
-        # Optional: `probe() -> str` for `obsv doctor` (raises SinkError), `idle()` called when all that was queued has
-        # been sent, `immediate`, the signals that `write(record)` takes in the caller's thread, `lost`, its own counts
-        # by reason.
+__all__ = ["NAMES", "SIGNALS", "Batch", "Refused", "Retry", "Sent", "SinkError", "create"]
 
 
 def create(name: str, settings: Settings) -> Sink:

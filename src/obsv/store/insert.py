@@ -29,7 +29,8 @@ ON CONFLICT (trace_id) DO UPDATE SET
     logs = logs + excluded.logs
 """
 _BETTER_ROOT = """
-UPDATE trace SET root_rank = :rank, root_name = :name, root_process = :process, root_start_ns = :start, root_end_ns = :end
+UPDATE trace SET
+    root_rank = :rank, root_name = :name, root_process = :process, root_start_ns = :start, root_end_ns = :end
 WHERE id = :id AND (root_name IS NULL OR :rank > root_rank OR (:rank = root_rank AND :start < root_start_ns))
 """
 

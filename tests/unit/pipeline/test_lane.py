@@ -335,6 +335,21 @@ def test_close_without_a_thread(make: Any) -> None:
     assert lane._thread is None
 
 
+def test_without_threads_close_sends_from_the_callers(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(self: Any) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+    sink = Scripted()
+    lane = make(sink)
+    put(lane, "a")
+    assert account(lane)["waiting"] == 1
+    assert lane.begin_close(monotonic() + 10).wait()
+    assert sink.items() == ["a"]
+    assert sink.calls == ["open", "send", "close"]
+    assert not suppressed()
+
+
 def test_close_counts_what_a_hanging_sink_leaves(make: Any) -> None:
     sink = Scripted()
     sink.gate.clear()

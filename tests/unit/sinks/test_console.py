@@ -181,6 +181,48 @@ def test_a_broken_stderr_loses_what_is_printed_and_nothing_else(
     sink.close()
 
 
+def test_all_that_a_failed_write_held_is_counted(sink: ConsoleSink, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Broken())
+    recorder, root, child = traced()
+    logs = [log("inside", child), log("of the root", root), log("loose")]
+    result = sink.send(batch("logs", logs))
+    assert isinstance(result, Sent)
+    assert (result.rejected, result.reason) == (1, "stderr: terminal gone")  # the others wait for their trace
+    assert sink.lost == {}
+    child.end()
+    root.end()
+    assert isinstance(sink.send(batch("traces", [*recorder.traces(), Recorder().trace()])), Sent)
+    sink.idle()
+    assert sink.lost == {"stderr: terminal gone": 4}  # two traces and two logs
+    sink.idle()
+    assert sink.lost == {"stderr: terminal gone": 4}
+
+
+def test_what_a_batch_loses_of_earlier_ones_is_not_counted_as_its_own(
+    sink: ConsoleSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", Broken())
+    assert isinstance(sink.send(batch("traces", [Recorder().trace()])), Sent)
+    assert isinstance(sink.send(batch("traces", [Recorder().trace(), Recorder().trace()])), Sent)
+    assert sink.lost == {"stderr: terminal gone": 1}
+    assert isinstance(sink.send(batch("logs", [log("loose")])), Refused)
+    assert sink.lost == {"stderr: terminal gone": 3}
+
+
+@pytest.mark.parametrize("over", ["idle", "close"])
+def test_logs_that_waited_in_vain_are_counted_one_by_one(
+    sink: ConsoleSink, monkeypatch: pytest.MonkeyPatch, over: str
+) -> None:
+    monkeypatch.setattr(console, "PATIENCE", 0.0)
+    _, root, _ = traced()
+    sink.send(batch("logs", [log(f"number {i}", root) for i in range(console.MAX_WAITING)]))
+    monkeypatch.setattr(sys, "stderr", None)
+    sink.send(batch("logs", [log("one more", root)]))
+    assert sink.lost == {"stderr: closed": 1}
+    getattr(sink, over)()
+    assert sink.lost == {"stderr: closed": console.MAX_WAITING + 1}
+
+
 def test_a_pipe_that_nobody_reads_any_more(tmp_path: Any) -> None:
     script = tmp_path / "program.py"
     script.write_text(

@@ -151,6 +151,80 @@ def test_a_child_does_not_finish_its_parents_line() -> None:
     process.stdout.close()
 
 
+BLOCKED = """
+import select, signal
+def block(fd, stream):
+    "Has a thread hang in the middle of a line on a descriptor that nobody reads."
+    threading.Thread(target=LineWriter(lambda: stream).write, args=(['x' * 5_000_000],), daemon=True).start()
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    while poll.poll(0):
+        pass
+"""
+
+
+def test_a_stderr_that_nobody_reads_does_not_block_stdout() -> None:
+    code = "block(2, sys.stderr)\nwriter.write(['still here'])\nos._exit(0)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", BEGIN + BLOCKED + code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout
+    assert process.stderr
+    try:
+        assert process.wait(15) == 0
+        assert process.stdout.read() == b"still here\n"
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        process.stderr.close()
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_child_waits_for_no_thread_of_its_parent(stream: str) -> None:
+    code = f"""
+fd = sys.{stream}.fileno()
+block(fd, sys.{stream})
+if os.fork() == 0:
+    signal.alarm(15)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), fd)
+    os._exit(LineWriter(lambda: sys.{stream}).write(['a', 'b']).lines)
+os._exit(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", BEGIN + BLOCKED + code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout
+    assert process.stderr
+    try:
+        assert process.wait(30) == 2
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        process.stderr.close()
+
+
+def test_stdout_and_stderr_that_are_one_pipe_are_never_mixed() -> None:
+    code = """
+    def work(letter, stream):
+        mine = LineWriter(lambda: stream)
+        for _ in range(20):
+            mine.write([letter * 200_000])
+    threads = [threading.Thread(target=work, args=each) for each in (("a", sys.stdout), ("b", sys.stderr))]
+    for t in threads: t.start()
+    for t in threads: t.join()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", BEGIN + textwrap.dedent(code)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=60,
+        check=True,
+    )
+    assert sorted(done.stdout.decode().splitlines()) == ["a" * 200_000] * 20 + ["b" * 200_000] * 20
+
+
 def test_a_signal_handler_may_log_while_its_thread_writes() -> None:
     code = """
     import signal

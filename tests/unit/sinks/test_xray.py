@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -12,12 +13,17 @@ import pytest
 
 from aws_data import RESOURCE, flatten, span
 from obsv.hotpath import faults
+from obsv.sinks import xray as xray_module
 from obsv.sinks.base import Batch, Retry, Sent, SinkError
 from obsv.sinks.xray import HEADER, XRaySink, _Progress
 from telemetry import Recorder
 
 if TYPE_CHECKING:
     from obsv.hotpath.span import Span
+
+LOOPBACK_ANSWERS = pytest.mark.skipif(
+    "sys.platform != 'linux'", reason="other systems answer on loopback in their own time"
+)
 
 
 class Daemon:
@@ -194,13 +200,99 @@ def test_a_full_buffer_is_tried_again_and_nothing_is_sent_twice(
     assert [json.loads(datagram[30:])["id"] for datagram in daemon.stop()] == [f"{index:016x}" for index in range(1, 6)]
 
 
-@pytest.mark.skipif("sys.platform != 'linux'", reason="other systems answer on loopback in their own time")
-def test_nobody_listening_is_told_once_and_counts_as_sent(sink: Connect, told: list[str]) -> None:
+@LOOPBACK_ANSWERS
+def test_nobody_listening_is_told_once_and_what_is_known_to_be_lost_is_counted(sink: Connect, told: list[str]) -> None:
     port = free_port()
     xray = sink(f"127.0.0.1:{port}")
-    for _ in range(3):
-        assert isinstance(xray.send(batch([span()])), Sent)
+    results = [xray.send(batch([span()])) for _ in range(3)]
+    assert [(type(result), result.rejected) for result in results if isinstance(result, Sent)] == [
+        (Sent, 1),
+        (Sent, 0),
+        (Sent, 0),
+    ]
+    assert [result.reason for result in results] == [f"nobody listens at udp 127.0.0.1:{port}", None, None]
     assert told == [f"xray: nobody listens at udp 127.0.0.1:{port}; traces sent there are lost until somebody does"]
+
+
+@LOOPBACK_ANSWERS
+@pytest.mark.parametrize("kind", [0, 3])
+def test_all_spans_of_the_lost_document_are_counted(sink: Connect, told: list[str], kind: int) -> None:
+    recorder = Recorder()
+    first = recorder.trace("GET /", 2)
+    first[-1].kind = kind  # a producer gets a segment of its own around it, which is no span
+    result = sink(f"127.0.0.1:{free_port()}").send(batch(first, recorder.trace("GET /", 4)))
+    assert isinstance(result, Sent)
+    assert result.rejected == 3
+
+
+@LOOPBACK_ANSWERS
+def test_what_was_lost_is_still_known_after_a_retry(
+    sink: Connect, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "socket", BusySocket)
+    monkeypatch.setattr(BusySocket, "calls", 0)
+    xray = sink(f"127.0.0.1:{free_port()}")
+    waiting = batch([span(1)], [span(2)])
+    assert isinstance(xray.send(waiting), Retry)
+    result = xray.send(waiting)
+    assert isinstance(result, Sent)
+    assert result.rejected == 1
+
+
+@LOOPBACK_ANSWERS
+def test_a_document_too_large_to_ask_with_is_no_question(
+    sink: Connect, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "socket", SmallDatagrams)
+    xray = sink(f"127.0.0.1:{free_port()}")
+    trace = [span(index, 1, filler="x" * 900) for index in range(2, 100)] + [span(1)]
+    result = xray.send(batch(trace))
+    assert isinstance(result, Sent)
+    assert 0 < result.rejected < len(trace)
+    assert len(told) == 1
+
+
+@pytest.fixture
+def many_descriptors() -> Iterator[None]:
+    """More open descriptors than ``select`` can take."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 1200:
+        pytest.skip(f"this system allows {hard} descriptors only")
+    if soft < 1200:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1200, hard))
+    opened = [os.open(os.devnull, os.O_RDONLY)]
+    try:
+        while opened[-1] < 1024:
+            opened.append(os.dup(opened[0]))
+        yield
+    finally:
+        for each in opened:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@LOOPBACK_ANSWERS
+def test_a_process_with_many_descriptors_asks_too(sink: Connect, told: list[str], many_descriptors: None) -> None:
+    xray = sink(f"127.0.0.1:{free_port()}")
+    assert isinstance(xray.send(batch([span()])), Sent)
+    assert len(told) == 1
+    with pytest.raises(SinkError, match="nobody listens"):
+        xray.probe()
+
+
+def test_a_question_that_cannot_be_asked_does_not_hold_up_traces(
+    sink: Connect, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(*_: Any) -> bool:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(xray_module, "_ask", ask)
+    xray = sink(daemon.address)
+    waiting = batch([span(1)])
+    assert isinstance(xray.send(waiting), Retry)
+    assert isinstance(xray.send(waiting), Sent)
+    assert len(daemon.stop()) == 1
 
 
 def test_a_daemon_that_starts_late_is_found(sink: Connect, told: list[str]) -> None:
@@ -248,7 +340,7 @@ def test_probe(sink: Connect, daemon: Daemon) -> None:
         sink("no-such-host.invalid:2000").probe()
 
 
-@pytest.mark.skipif("sys.platform != 'linux'", reason="other systems answer on loopback in their own time")
+@LOOPBACK_ANSWERS
 def test_probe_knows_when_nobody_listens(sink: Connect) -> None:
     with pytest.raises(SinkError, match="nobody listens"):
         sink(f"127.0.0.1:{free_port()}").probe()

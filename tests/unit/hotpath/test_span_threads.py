@@ -1,0 +1,59 @@
+"""Many threads end children of one root while it ends itself: each span leaves exactly once."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from obsv.hotpath import span as hot
+from obsv.hotpath.queue import BoundedQueue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+THREADS, CHILDREN, TRACES = 4, 150, 40
+
+
+@pytest.fixture
+def queue() -> Iterator[BoundedQueue]:
+    made = BoundedQueue(10**7, 10**12, 512, threading.Lock(), None)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    hot.OUTLET.queues = (made,)
+    hot.OUTLET.enabled = True
+    hot.configure_limits(128, -1, records=3)  # parts of three spans: as many handovers as possible
+    yield made
+    hot.configure_limits(128, -1)
+    hot.OUTLET.enabled = False
+    hot.OUTLET.queues = ()
+    sys.setswitchinterval(interval)
+
+
+def test_no_span_is_lost_or_sent_twice(queue: BoundedQueue) -> None:
+    def work(root: hot.Span) -> None:
+        for _ in range(CHILDREN):
+            hot.start_span(hot.SCOPE, "child", 0, root).end()
+
+    for _ in range(TRACES):
+        root = hot.start_span(hot.SCOPE, "root", 0, None)
+        threads = [threading.Thread(target=work, args=(root,)) for _ in range(THREADS)]
+        for thread in threads:
+            thread.start()
+        root.end()
+        for thread in threads:
+            thread.join()
+    parts = queue.take(10**9)
+    spans = [span for part in parts for span in part]
+    assert len(spans) == TRACES * (THREADS * CHILDREN + 1)
+    assert len({span.id64 for span in spans}) == len(spans)
+
+
+def test_a_part_is_never_longer_than_the_queue(queue: BoundedQueue) -> None:
+    root = hot.start_span(hot.SCOPE, "root", 0, None)
+    for _ in range(10):
+        hot.start_span(hot.SCOPE, "child", 0, root).end()
+    root.end()
+    assert [len(part) for part in queue.take(100)] == [3, 3, 3, 2]
