@@ -39,7 +39,8 @@ def raw_output(report: Report) -> None:
     path = report.folder / "xray" / "datagrams.jsonl"
     documents = [json.loads(line) for line in _lines(path)][1::2]
     rows.append(_row(path, plural(len(documents), "X-Ray segment document")))
-    if {document.get("name") for document in documents} < set(SERVICES):
+    names = {document.get("name") for document in documents}
+    if not names >= set(SERVICES):
         report.missing.append(f"X-Ray segments of {', '.join(SERVICES)}")
     for line in term.table(rows, align="<><"):
         report.write(line)

@@ -211,7 +211,7 @@ def test_probe_asks_for_the_signals_that_go_there(sink: Any, otlp_collector: Col
     assert made.probe() == f"connected to 127.0.0.1:{otlp_collector.port}"
     assert type(made.send(Batch("logs", [log("x")], RESOURCE))) is Retry  # one made by hand takes the others too
     for chosen in ({"metrics": ["otlp"]}, {"metrics": ["emf"]}):  # with none, any may be meant
-        with pytest.raises(SinkError, match="^metrics.*: nothing answers at 127"):
+        with pytest.raises(SinkError, match=r"^metrics.*: nothing answers at 127"):
             sink(**{"traces": [], "logs": ["json"], **chosen, **only}).probe()
 
 

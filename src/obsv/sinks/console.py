@@ -32,6 +32,9 @@ MAX_WAITING = 1000
 class ConsoleSink:
     """Prints traces and logs to whatever `sys.stderr` is at the time. A closed or broken stderr loses them, no more.
 
+    Attributes:
+        lost: Traces and logs that could not be printed after their batch had been reported as sent, by reason.
+
     Traces are sent before the logs that were written in them, so a trace is printed with the next logs or in `idle`,
     which follows in the same turn of the lane.
     """
@@ -56,20 +59,26 @@ class ConsoleSink:
         if batch.signal == "metrics":
             return self._print(self._metrics(batch))
         if batch.signal == "traces":
-            before = self._print(self._trees())
+            self._print_late(*self._trees())
             self._ended.extend(batch.items)
-            return before
-        alone = self._take_in(batch.items)
-        return self._print(self._trees() + self._alone(alone))
+            return Sent()
+        alone, crowded = self._take_in(batch.items)
+        trees, held = self._trees()
+        result = self._print(trees + self._alone(alone + crowded))
+        if type(result) is Refused:
+            self._count(result.reason, held + len(crowded))
+            if len(alone) < batch.records:  # the others are counted above, or still wait
+                return Sent(len(alone), result.reason)
+        return result
 
     def idle(self) -> None:
         """Print the traces that have ended, and the logs that have waited long enough. The lane calls it each turn."""
         if self._ended or self._waiting:
-            self._count(self._print(self._trees() + self._expired(monotonic())))
+            self._print_all(monotonic())
 
     def close(self) -> None:
         """Print what still waits."""
-        self._count(self._print(self._trees() + self._expired(float("inf"))))
+        self._print_all(float("inf"))
 
     def probe(self) -> str:
         """Say where it prints."""
@@ -77,10 +86,11 @@ class ConsoleSink:
 
     # ------------------------------------------------------------------
 
-    def _take_in(self, records: list[LogRecord]) -> list[LogRecord]:
-        """Keep the logs that belong to a trace; returns the others, and those for which there is no room."""
+    def _take_in(self, records: list[LogRecord]) -> tuple[list[LogRecord], list[LogRecord]]:
+        """Keep the logs that belong to a trace; returns the others, and the waiting ones for which there is no room."""
         until = monotonic() + PATIENCE
         alone: list[LogRecord] = []
+        crowded: list[LogRecord] = []
         for record in records:
             if record.id64 and record.flags & 1:  # of a trace that is not sampled nothing will come
                 self._waiting.append((until, record))
@@ -88,9 +98,9 @@ class ConsoleSink:
                 alone.append(record)
         excess = len(self._waiting) - MAX_WAITING
         if excess > 0 and not self._ended:
-            alone += [record for _, record in self._waiting[:excess]]
+            crowded = [record for _, record in self._waiting[:excess]]
             del self._waiting[:excess]
-        return alone
+        return alone, crowded
 
     def _metrics(self, batch: Batch) -> list[str]:
         from ..render.live import metric_line
@@ -99,12 +109,14 @@ class ConsoleSink:
         look = Look.of(sys.stderr)
         return [metric_line(point, look) for point in batch.items]
 
-    def _expired(self, now: float) -> list[str]:
+    def _expired(self, now: float) -> tuple[list[str], int]:
+        """The logs that have waited long enough, and how many they are."""
         waiting = self._waiting
         if not waiting or waiting[0][0] > now:
-            return []
+            return [], 0
         self._waiting = [pair for pair in waiting if pair[0] > now]
-        return self._alone([record for until, record in waiting if until <= now])
+        expired = [record for until, record in waiting if until <= now]
+        return self._alone(expired), len(expired)
 
     def _alone(self, records: list[LogRecord]) -> list[str]:
         if not records:
@@ -119,10 +131,11 @@ class ConsoleSink:
             lines += loose_log(log_row(record, self._service), look)
         return lines
 
-    def _trees(self) -> list[str]:
-        """The traces that have ended, each with those of the waiting logs that belong to its spans."""
+    def _trees(self) -> tuple[list[str], int]:
+        """The traces that have ended, each with those of the waiting logs that belong to its spans; and how many traces
+        and logs they are."""
         if not self._ended:
-            return []
+            return [], 0
         from ..render.live import local_trace
         from ..render.look import Look
         from ..store.rows import log_row, span_row
@@ -135,6 +148,7 @@ class ConsoleSink:
             by_span.setdefault(record.id64, []).append(record)
         taken: set[int] = set()
         lines: list[str] = []
+        held = 0
         for spans in ended:
             if spans:
                 rows = [span_row(span, service) for span in spans]
@@ -142,14 +156,28 @@ class ConsoleSink:
                 logs = [log_row(record, service) for id64 in ids for record in by_span[id64]]
                 taken |= ids
                 lines += local_trace(rows, logs, look)
+                held += 1
         if taken:
-            self._waiting = [pair for pair in self._waiting if pair[1].id64 not in taken]
-        return lines
+            waiting = self._waiting
+            self._waiting = [pair for pair in waiting if pair[1].id64 not in taken]
+            held += len(waiting) - len(self._waiting)
+        return lines, held
 
-    def _count(self, result: Result) -> None:
-        """Count what could not be printed later than its batch, which has been reported as sent."""
+    def _print_all(self, now: float) -> None:
+        """Print the traces that have ended, and the logs that wait until ``now`` at most."""
+        trees, held = self._trees()
+        logs, expired = self._expired(now)
+        self._print_late(trees + logs, held + expired)
+
+    def _print_late(self, lines: list[str], held: int) -> None:
+        """Print traces and logs, ``held`` of them, later than their batch, which has been reported as sent."""
+        result = self._print(lines)
         if type(result) is Refused:
-            self.lost[result.reason] = self.lost.get(result.reason, 0) + 1
+            self._count(result.reason, held)
+
+    def _count(self, reason: str, held: int) -> None:
+        if held:
+            self.lost[reason] = self.lost.get(reason, 0) + held
 
     def _print(self, lines: list[str]) -> Result:
         """All lines in one write, so that no other output comes between them."""

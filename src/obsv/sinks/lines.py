@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     GetStream = Callable[[], TextIO | None]
 
-# One for the process, because all writers share the descriptors. Reentrant, because a signal handler may log while its
-# thread is writing.
-_lock = RLock()
+# One a descriptor, because all writers share it, and because one that nobody reads must not block the other. Reentrant,
+# because a signal handler may log while its thread is writing.
+_locks = {1: RLock(), 2: RLock()}
 
 # The part of a line that a non-blocking or full descriptor did not take. It goes out before anything else, so that no
-# line is torn.
+# line is torn. By the same number as the lock.
 _rest: dict[int, bytes] = {}
 
 _AGAIN = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.ENOSPC, errno.EDQUOT})
@@ -91,18 +91,19 @@ class LineWriter:
                 except OSError:  # over a BytesIO
                     fd = -1
             if 1 <= fd <= 2:
-                with _lock:
-                    return self._to_descriptor(fd, lines)
+                shared = _shared(fd)
+                with _locks[shared]:
+                    return self._to_descriptor(fd, shared, lines)
             return self._to_stream(stream, lines)
         except OSError as error:
             return self._failed(0, error)
         except Exception as error:  # noqa: BLE001 - a stream is the user's object and may raise anything
             return Written(0, f"{self.name}: {_words(error)}")
 
-    def _to_descriptor(self, fd: int, lines: Sequence[str]) -> Written:
+    def _to_descriptor(self, fd: int, shared: int, lines: Sequence[str]) -> Written:
         taken = 0
         patience = self.patience
-        rest = _rest.pop(fd, b"")
+        rest = _rest.pop(shared, b"")
         while rest or taken < len(lines):
             if not rest:
                 # A lone surrogate becomes \udXXX, which is how JSON writes it.
@@ -124,7 +125,7 @@ class LineWriter:
                 if whole:
                     taken -= 1  # nothing of it went out: the caller keeps it
                 elif error.errno in _AGAIN:
-                    _rest[fd] = rest
+                    _rest[shared] = rest
                 return self._failed(taken, error)
         return Written(taken)
 
@@ -167,6 +168,17 @@ def _words(error: Exception) -> str:
     return f"error: {type(error).__name__}"
 
 
+def _shared(fd: int) -> int:
+    """The descriptor whose lock is that of ``fd``: 1 for both where they are one file (``2>&1``, a terminal)."""
+    if fd == 2:
+        try:
+            if os.path.sameopenfile(1, 2):
+                return 1
+        except OSError:  # one of them is closed
+            pass
+    return fd
+
+
 def _wait(fd: int, seconds: float) -> None:
     import select
 
@@ -191,9 +203,9 @@ def _ascii(line: str) -> str:
 
 
 def _forked() -> None:
-    # The lock may be held by a thread that does not exist here, and the torn line is the parent's to finish.
-    global _lock
-    _lock = RLock()
+    # A lock may be held by a thread that does not exist here, and the torn line is the parent's to finish.
+    for fd in _locks:
+        _locks[fd] = RLock()
     _rest.clear()
 
 

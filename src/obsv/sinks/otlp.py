@@ -56,7 +56,15 @@ class OtlpSink:
     signals = frozenset({"traces", "metrics", "logs"})
 
     def __init__(self, settings: Settings) -> None:
-        self._targets = {signal: settings.otlp(signal) for signal in sorted(self.signals)}
+        self._settings = settings
+        everything = {"traces": settings.traces, "metrics": settings.metrics, "logs": settings.logs}
+        wanted = [
+            signal
+            for signal, chosen in everything.items()
+            if any((each if isinstance(each, str) else getattr(each, "name", None)) == self.name for each in chosen)
+        ]
+        # With none of them this sink was made by hand, and any may come.
+        self._targets = {signal: settings.otlp(signal) for signal in wanted or everything}
         self._temporality = settings.otlp_temporality
         self._pools: dict[str, Any] = {}
         self._resource = b""
@@ -135,7 +143,9 @@ class OtlpSink:
     def _post(self, signal: str, part: _Part) -> Result:
         from urllib3.exceptions import HTTPError
 
-        target = self._targets[signal]
+        target = self._targets.get(signal)
+        if target is None:
+            target = self._targets[signal] = self._settings.otlp(signal)
         headers = {"content-type": "application/x-protobuf", "user-agent": _user_agent(), **target.headers}
         body = part.body
         if target.compression == "gzip":
@@ -180,26 +190,32 @@ class OtlpSink:
         return pool
 
     def probe(self) -> str:
-        """Connect to each collector, without sending anything.
+        """Connect to the collector of each signal that goes over OTLP, without sending anything.
 
         Raises:
-            SinkError: One does not answer.
+            SinkError: One or more do not answer; the text names each, with its signals.
         """
         import socket
         from urllib.parse import urlsplit
 
         reached: list[str] = []
+        failures: dict[str, str] = {}
+        signals: dict[str, list[str]] = {}
         for target in self._targets.values():
             parts = urlsplit(target.url)
             host, port = parts.hostname or "localhost", parts.port or (443 if parts.scheme == "https" else 80)
             place = f"{host}:{port}"
-            if place in reached:
+            signals.setdefault(place, []).append(target.signal)
+            if len(signals[place]) > 1:
                 continue
             try:
                 socket.create_connection((host, port), timeout=min(target.timeout, 3.0)).close()
             except OSError as error:
-                raise SinkError(f"nothing answers at {place} ({target.url}): {error.strerror or error}") from None
-            reached.append(place)
+                failures[place] = f"nothing answers at {place} ({target.url}): {error.strerror or error}"
+            else:
+                reached.append(place)
+        if failures:
+            raise SinkError("; ".join(f"{', '.join(signals[place])}: {why}" for place, why in failures.items()))
         return f"connected to {', '.join(reached)}"
 
     def close(self) -> None:

@@ -3,7 +3,8 @@
 UDP tells a sender nothing. So a datagram that left this machine's socket counts as sent, whether or not anybody took
 it. The socket is deliberately not connected: a daemon that restarts or starts late then costs nothing but the documents
 meanwhile. Where nobody listens on this machine the system does say so, but to a connected socket only: the first
-document goes out through one, and what the system says is told once on stderr. ``obsv doctor`` asks the same way.
+document goes out through one, and what the system says is told once on stderr; that document is known to be lost, and
+is counted so. ``obsv doctor`` asks the same way.
 """
 
 from __future__ import annotations
@@ -39,13 +40,14 @@ _BUSY = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.ENOMEM}
 
 
 class _Progress:
-    """What is left of a batch: its documents, the next one last, and how many were lost so far."""
+    """What is left of a batch: its documents, the next one last, how many spans were lost so far, and why."""
 
-    __slots__ = ("lost", "waiting")
+    __slots__ = ("lost", "reason", "waiting")
 
     def __init__(self, waiting: list[str]) -> None:
         self.waiting = waiting
         self.lost = 0
+        self.reason: str | None = None
 
 
 class XRaySink:
@@ -84,19 +86,23 @@ class XRaySink:
         while waiting:
             data = HEADER + waiting[-1].encode("utf-8", "replace")
             try:
-                self._send(data)
+                arrives = self._send(data)
             except OSError as error:
                 if error.errno == errno.EMSGSIZE:
                     if not self._shrink(waiting, len(data) - len(HEADER)):
                         waiting.pop()
                         progress.lost += 1
+                        progress.reason = "datagram too large for this system"
                     continue
                 if error.errno in _BUSY:
                     return Retry("socket buffer full", after=0.05)
                 self.close()
                 return Retry(_words(error))
-            waiting.pop()
-        return Sent(progress.lost, "datagram too large for this system") if progress.lost else Sent()
+            document = waiting.pop()
+            if not arrives:
+                progress.lost += _count_spans(document, batch)
+                progress.reason = f"nobody listens at udp {self.host}:{self.port}"
+        return Sent(progress.lost, progress.reason)
 
     def close(self) -> None:
         """Close the socket; the next `send` opens another."""
@@ -151,20 +157,27 @@ class XRaySink:
         found.sort(key=lambda entry: entry[0] != socket.AF_INET)
         return found[0][0], found[0][4]
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes) -> bool:
+        """Send a datagram; False when it is known that nobody got it."""
         assert self._socket is not None
         if self._since_pause + len(data) > _BURST:
             sleep(_PAUSE)
             self._since_pause = 0
+        listening = True
         if self._asked:
             self._socket.sendto(data, self._address)
         else:
-            listening = _ask(self._socket.family, self._address, data)
-            self._asked = True
+            self._asked = True  # before: a question that fails (no descriptor is left) must not hold up every batch
+            try:
+                listening = _ask(self._socket.family, self._address, data)
+            except OSError as error:
+                self._asked = error.errno != errno.EMSGSIZE  # then the smaller one that follows asks
+                raise
             if not listening:
                 place = f"udp {self.host}:{self.port}"
                 faults.tell(f"xray: nobody listens at {place}; traces sent there are lost until somebody does")
         self._since_pause += len(data)
+        return listening
 
     def _shrink(self, waiting: list[str], size: int) -> bool:
         """Replace the next document by smaller ones, and remember how large is too large here."""
@@ -187,8 +200,24 @@ def _ask(family: int, address: Any, data: bytes) -> bool:
         asking.setblocking(False)
         asking.connect(address)
         asking.send(data)
-        select.select([asking], [], [], 0.05)  # an error makes it readable; over a network none may come
+        poll = select.poll()  # not select(), which fails for descriptors above 1023
+        poll.register(asking, select.POLLIN)
+        poll.poll(50)  # ms; an error ends it; over a network none may come
         return asking.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != errno.ECONNREFUSED
+
+
+def _count_spans(document: str, batch: Batch) -> int:
+    """How many of the batch's spans a document holds; a segment that was made for a span is none."""
+    import json
+
+    spans = {span.span_id for trace in batch.items for span in trace}
+    found = 0
+    todo = [json.loads(document)]
+    while todo:
+        segment = todo.pop()
+        found += segment["id"] in spans
+        todo.extend(segment.get("subsegments", ()))
+    return found
 
 
 def _words(error: OSError) -> str:
