@@ -316,11 +316,14 @@ def _hook_exits() -> None:
 def _adopt_opentelemetry(module: Any) -> None:
     from .otel import adopt
 
-    adopt(module)
+    adopt(module, flush)
 
 
 def _at_exit() -> None:
-    shutdown()
+    try:
+        shutdown()
+    except KeyboardInterrupt:  # somebody does not want to wait: the program ends at once, without a traceback of ours
+        pass
 
 
 def _in_child() -> None:

@@ -10,10 +10,10 @@ It minds the program's own configuration:
 - Plain ``StreamHandler`` objects of the root logger that write to stdout or stderr are set aside while ours is there,
   so that no line comes twice, and come back with ``obsv.shutdown()``. Subclasses, files and handlers of other loggers
   stay.
-- A later ``logging.basicConfig()`` does nothing, as it says of itself, because there is a handler already.
-  ``basicConfig(force=True)`` and ``dictConfig`` with a root section remove our handler: then the program's
-  configuration counts, records reach its handlers only, and carry the trace ids all the same (see
-  `obsv.logs.correlation`).
+- A later ``logging.basicConfig()`` works as without obsv (the patch takes our handler away meanwhile): files and levels
+  are the program's, and what it adds for stdout or stderr is set aside.
+- ``dictConfig`` with a root section removes our handler: then the program's configuration counts, records reach its
+  handlers only, and carry the trace ids all the same (see `obsv.logs.correlation`).
 """
 
 from __future__ import annotations
@@ -210,8 +210,8 @@ def uninstall() -> None:
         for handler in made.aside:
             root.addHandler(handler)
         root.removeHandler(made.handler)
-    if made.root_level is not None and root.level == made.root_level[1]:
-        root.setLevel(made.root_level[0])
+        if made.root_level is not None and root.level == made.root_level[1]:
+            root.setLevel(made.root_level[0])
     made.handler.close()
 
 

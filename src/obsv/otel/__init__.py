@@ -4,11 +4,17 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
 
-def adopt(module: ModuleType) -> None:
-    """Make obsv's spans OpenTelemetry's: called when ``opentelemetry.trace`` has been imported."""
+def adopt(module: ModuleType, flush: Callable[[float], bool]) -> None:
+    """Make obsv's spans OpenTelemetry's: called when ``opentelemetry.trace`` has been imported.
+
+    Args:
+        module: ``opentelemetry.trace``.
+        flush: What the provider's ``force_flush()`` calls, with seconds; it tells whether everything left in time.
+    """
     import opentelemetry.context as api
 
     from ..hotpath import headers
@@ -19,4 +25,4 @@ def adopt(module: ModuleType) -> None:
         api._RUNTIME_CONTEXT = context.RuntimeContext()
     set_foreign(context.resolve)
     headers.set_baggage_writer(context.baggage_text)
-    provider.install()
+    provider.install(flush)

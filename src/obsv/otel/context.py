@@ -6,6 +6,8 @@ The variable holds the span itself; OpenTelemetry's ``Context``, a dict, is only
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from opentelemetry.baggage import _BAGGAGE_KEY
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context
 from opentelemetry.context.context import _RuntimeContext
@@ -14,6 +16,7 @@ from opentelemetry.trace import Span as ApiSpan
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from ..hotpath import headers
+from ..hotpath.errors import safe_text
 from ..hotpath.span import SUPPRESSED, Remote, Span, attach, current, detach
 
 TYPE_CHECKING = False
@@ -50,12 +53,14 @@ def as_context(state: Any) -> Context:
         return state
     if state is SUPPRESSED:
         return Context({_SUPPRESS_INSTRUMENTATION_KEY: True, _PLAIN_SUPPRESSION: True})
+    if type(state) is not Span and type(state) is not Remote:
+        return Context(state) if isinstance(state, dict) else Context()  # whatever somebody attached
     base: dict[Any, Any] = dict(state.base or {})
     text = base.get(headers.BASE_BAGGAGE)
     if text and _BAGGAGE_KEY not in base:
         base[_BAGGAGE_KEY] = headers.parse_baggage(text)
     if state.trace_hi or state.trace_lo:
-        base[_SPAN_KEY] = state if type(state) is Span else NonRecordingSpan(span_context(state))
+        base[_SPAN_KEY] = NonRecordingSpan(span_context(state)) if isinstance(state, Remote) else state
     return Context(base)
 
 
@@ -92,8 +97,11 @@ def resolve(state: Any) -> Any:
 def baggage_text(base: Any) -> str | None:
     """Return the ``baggage`` header for what ``opentelemetry.baggage`` put into a context."""
     pairs = base.get(_BAGGAGE_KEY)
-    if not pairs:
+    if not isinstance(pairs, Mapping) or not pairs:
         return None
     from urllib.parse import quote_plus
 
-    return ",".join(f"{key}={quote_plus(str(value))}" for key, value in pairs.items())
+    def quoted(part: object) -> str:
+        return quote_plus(safe_text(part), errors="replace")  # a line break would make the request fail
+
+    return ",".join(f"{quoted(key)}={quoted(value)}" for key, value in pairs.items())

@@ -7,6 +7,7 @@ brings asyncio and importlib.metadata along), so this is the one thing of it tha
 from __future__ import annotations
 
 import sys
+from _thread import get_ident
 
 from ..hotpath import faults
 
@@ -20,16 +21,22 @@ if TYPE_CHECKING:
     Callback = Callable[[ModuleType], None]
 
 _waiting: dict[str, list[Callback]] = {}
+_finding: set[tuple[int, str]] = set()  # thread and name of searches that are under way
 
 
 def when_imported(name: str, callback: Callback) -> None:
-    """Call ``callback(module)`` as soon as module ``name`` has been imported; now, if it has been already."""
+    """Call ``callback(module)`` as soon as module ``name`` has been imported; now, if it has been already.
+
+    An import that cannot be heard (it was under way already, or it is that of a namespace package, which runs no code)
+    is noticed when the program imports anything else.
+    """
     module = sys.modules.get(name)
     if module is not None and not _importing(module):
         _call(callback, module)
         return
     _waiting.setdefault(name, []).append(callback)
     if _FINDER not in sys.meta_path:
+        # It is never taken out again: a thread that is just going through the list would leave out another finder.
         sys.meta_path.insert(0, _FINDER)
 
 
@@ -39,9 +46,7 @@ def forget(callback: Callback) -> None:
         if callback in callbacks:
             callbacks.remove(callback)
             if not callbacks:
-                del _waiting[name]
-    if not _waiting and _FINDER in sys.meta_path:
-        sys.meta_path.remove(_FINDER)
+                _waiting.pop(name, None)
 
 
 def _importing(module: ModuleType) -> bool:
@@ -55,10 +60,18 @@ def _call(callback: Callback, module: ModuleType) -> None:
         faults.report(f"patching {module.__name__}", error)
 
 
-def _imported(module: ModuleType) -> None:
-    while callbacks := _waiting.pop(module.__name__, None):  # a callback may ask for the same module again
+def _imported(name: str, module: ModuleType) -> None:
+    while callbacks := _waiting.pop(name, None):  # a callback may ask for the same module again
         for callback in callbacks:
             _call(callback, module)
+
+
+def _notice() -> None:
+    """Call back for modules that have arrived unheard."""
+    for name in list(_waiting):
+        module = sys.modules.get(name)
+        if module is not None and not _importing(module):
+            _imported(name, module)
 
 
 class _Finder:
@@ -67,18 +80,24 @@ class _Finder:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name not in _waiting:
+        if not _waiting:
             return None
-        for finder in sys.meta_path:
-            if finder is self:
-                continue
-            find = getattr(finder, "find_spec", None)
-            spec: ModuleSpec | None = find(name, path, target) if find is not None else None
-            if spec is not None:
-                if spec.loader is not None and hasattr(spec.loader, "exec_module"):
-                    spec.loader = _Loader(spec.loader)  # type: ignore[assignment]
-                return spec
-        return None
+        _notice()
+        search = (get_ident(), name)
+        if name not in _waiting or search in _finding:  # a finder that asks all the others, as this one does
+            return None
+        _finding.add(search)
+        try:
+            for finder in list(sys.meta_path):
+                find = None if finder is self else getattr(finder, "find_spec", None)
+                spec: ModuleSpec | None = find(name, path, target) if find is not None else None
+                if spec is not None:
+                    if spec.loader is not None and hasattr(spec.loader, "exec_module"):
+                        spec.loader = _Loader(spec.loader)  # type: ignore[assignment]
+                    return spec
+            return None
+        finally:
+            _finding.discard(search)
 
 
 class _Loader:
@@ -95,13 +114,14 @@ class _Loader:
         return created
 
     def exec_module(self, module: ModuleType) -> None:
-        loader = self._loader
+        loader, name = self._loader, module.__name__
         if module.__spec__ is not None:
+            name = module.__spec__.name
             module.__spec__.loader = loader
         if getattr(module, "__loader__", None) is self:
             module.__loader__ = loader
         loader.exec_module(module)
-        _imported(module)
+        _imported(name, sys.modules.get(name) or module)  # it may have put something else in its place
 
 
 _FINDER: Any = _Finder()

@@ -18,6 +18,7 @@ import sys
 from functools import wraps
 
 from ..hotpath import faults
+from ..hotpath.errors import safe_text
 from ..hotpath.span import CLIENT, CONSUMER, INTERNAL, PRODUCER, SERVER, Scope
 from ..hotpath.wrap import Call, wrap
 from . import _hook
@@ -39,10 +40,14 @@ class Patch:
 
     Args:
         name: The name in ``obsv.patch("…")`` and the settings.
-        requires: Distribution and lowest version (``"redis >= 4.2"``, upper bounds after a comma), or None for the
-            standard library. Newer versions than the newest known are patched too: refusing them is what users curse
-            elsewhere.
+        requires: Distribution and lowest version (``"redis >= 4.2"``, upper bounds after a comma: ``"x >= 1, < 3"``),
+            or None for the standard library. Newer versions than the newest known are patched too: refusing them is
+            what users curse elsewhere.
         semconv: The page of OpenTelemetry's semantic conventions that the attributes follow, for readers.
+
+    Attributes:
+        applied: Whether it is in force.
+        problem: Why it is not, in a short line; None when nothing is wrong.
     """
 
     def __init__(self, name: str, *, requires: str | None = None, semconv: str | None = None) -> None:
@@ -94,7 +99,7 @@ class Patch:
         def describe(hook: Described) -> Described:
             for target in targets:
                 call = Call(self.scope, name or target.rpartition(".")[2], kind, hook, unless, f"patch {self.name}")
-                self.sites.append(Site(target, call, None))
+                self.sites.append(Site(self, target, call, None))
             return hook
 
         return describe
@@ -107,7 +112,7 @@ class Patch:
         """
 
         def describe(wrapper: Described) -> Described:
-            self.sites.extend(Site(target, None, wrapper) for target in targets)
+            self.sites.extend(Site(self, target, None, wrapper) for target in targets)
             return wrapper
 
         return describe
@@ -118,36 +123,58 @@ class Patch:
         return function
 
     def teardown(self, function: Callable[[], None]) -> Callable[[], None]:
-        """Run ``function`` when the patch is taken back."""
+        """Run ``function`` when the patch is taken back, also when a setup function failed halfway."""
         self._teardown.append(function)
         return function
 
     # ------------------------------------------------------------------ doing
 
-    def apply(self, module: ModuleType | None = None) -> None:
-        """Patch every target whose module is there; the others follow when the program imports them."""
+    def apply(self) -> None:
+        """Patch every target whose module is there; the others follow when the program imports them.
+
+        A patch is in force as a whole or not at all: where a part fails, the rest is taken back and ``problem`` says
+        why.
+        """
         if self.applied:
             return
-        self.problem = self._unsupported()
-        if self.problem is not None:
-            faults.tell(f"{self.name} is not patched: {self.problem}")
+        try:
+            self.problem = self._unsupported()
+            if self.problem is not None:
+                faults.tell(f"{self.name} is not patched: {self.problem}")
+                return
+            self.applied = True
+            for function in self._setup:
+                function()
+        except Exception as error:  # noqa: BLE001 - a patch of ours
+            self.give_up(error)
             return
-        self.applied = True
-        for function in self._setup:
-            function()
         for site in self.sites:
-            _hook.when_imported(site.module, site.apply)
+            if self.applied:
+                _hook.when_imported(site.module, site.imported)
 
     def remove(self) -> None:
         """Put every function back as it was."""
         if not self.applied:
             return
+        for error in self._undo():
+            faults.report(f"unpatching {self.name}", error)
+
+    def give_up(self, error: Exception) -> None:
+        """Take back what was applied, remember why and say so: a part of the patch failed."""
+        self.problem = f"not patched, {type(error).__name__}: {' '.join(safe_text(error).split())[:200]}"
+        for other in [error, *self._undo()]:
+            faults.report(f"patch {self.name}", other)
+
+    def _undo(self) -> list[Exception]:
         self.applied = False
-        for site in reversed(self.sites):  # two may have wrapped one function
-            _hook.forget(site.apply)
-            site.remove()
-        for function in self._teardown:
-            function()
+        errors: list[Exception] = []
+        steps = [site.remove for site in reversed(self.sites)]  # two may have wrapped one function
+        for step in [*steps, *self._teardown]:
+            try:
+                step()
+            except Exception as error:  # noqa: BLE001 - the other steps are taken all the same
+                errors.append(error)
+        return errors
 
     def missing(self) -> list[str]:
         """Return targets whose module is there without them: a version that is built differently."""
@@ -158,7 +185,8 @@ class Patch:
         if self.requires is None:
             return None
         distribution = self.requires.split()[0]
-        found = vars(sys.modules.get(distribution.replace("-", "_"), faults)).get("__version__")
+        # Its namespace, not getattr: with some libraries, asking for it is deprecated.
+        found = getattr(sys.modules.get(distribution.replace("-", "_")), "__dict__", {}).get("__version__")
         if isinstance(found, str):
             return found
         try:
@@ -178,46 +206,62 @@ class Patch:
 
 
 def supports(requires: str, version: str) -> bool:
-    """Tell whether a version is within ``"name >= 1.2, < 4"``. Only the leading numbers of a version count."""
+    """Tell whether a version is within ``"name >= 1.2, < 4"``.
+
+    Only the leading numbers of a version count (4.2rc1 is 4.2); one without any is taken for supported.
+
+    Raises:
+        ValueError: ``requires`` has another operator than ``>=`` and ``<``.
+    """
     found = _numbers(version)
     for bound in requires.split(None, 1)[1].split(",") if " " in requires else ():
-        operator, wanted = bound.split()
-        numbers = _numbers(wanted)
-        if operator == ">=" and found < numbers:
-            return False
-        if operator == "<" and found >= numbers:
+        operator, _, wanted = bound.strip().partition(" ")
+        numbers = _numbers(wanted.strip())
+        if operator not in (">=", "<") or not numbers:
+            raise ValueError(requires)
+        if found and (found >= numbers) != (operator == ">="):
             return False
     return True
 
 
 def _numbers(version: str) -> tuple[int, ...]:
+    """Return the leading numbers of a version, without zeros at the end: 4.0 is not newer than 4."""
     numbers: list[int] = []
     for part in version.split("."):
-        digits = ""
-        for character in part:
-            if not character.isdigit():
-                break
-            digits += character
-        if not digits:
+        digits = part[: len(part) - len(part.lstrip("0123456789"))]
+        if digits:
+            numbers.append(int(digits[:18]))
+        if digits != part:
             break
-        numbers.append(int(digits))
+    while len(numbers) > 1 and not numbers[-1]:
+        numbers.pop()
     return tuple(numbers)
 
 
 class Site:
     """One function to be patched: ``module:Class.method`` or ``module:function``."""
 
-    def __init__(self, target: str, call: Call | None, wrapper: Wrapper | None) -> None:
+    def __init__(self, patch: Patch, target: str, call: Call | None, wrapper: Wrapper | None) -> None:
+        self.patch = patch
         self.target = target
         self.module, _, self.path = target.partition(":")
         self.call = call
         self.wrapper = wrapper
         self.missing = False
-        self.active = False
+        self._switch: Call | _Switch | None = None  # of the wrapper that is in place, None when there is none
         self._owner: Any = None
         self._name = ""
         self._own: Any = None  # what stood in the owner's own namespace, None where it was inherited
         self._put: Any = None
+
+    def imported(self, module: ModuleType) -> None:
+        """Put the wrapper in place: its module is there now."""
+        if not self.patch.applied:
+            return
+        try:
+            self.apply(module)
+        except Exception as error:  # noqa: BLE001 - a patch of ours
+            self.patch.give_up(error)
 
     def apply(self, module: ModuleType) -> None:
         """Put the wrapper in the function's place."""
@@ -225,31 +269,35 @@ class Site:
         *outer, name = self.path.split(".")
         for part in outer:
             owner = getattr(owner, part, None)
-        original = getattr(owner, name, None) if owner is not None else None
-        if original is None:
-            self.missing = True
+        kept = _kept(owner, name) if owner is not None else None
+        function: Any = kept.__func__ if isinstance(kept, (staticmethod, classmethod)) else kept
+        self.missing = not callable(function)
+        if self.missing:
             return
         self._owner, self._name = owner, name
-        self._own = own = vars(owner).get(name)
-        self.active = True
-        if self.call is not None:
-            self.call.active = True
-        in_class = isinstance(owner, type)
-        if isinstance(own, staticmethod):
-            self._put = staticmethod(self._wrapped(own.__func__, False))
-        elif isinstance(own, classmethod):
-            self._put = classmethod(self._wrapped(own.__func__, True))
+        self._own = vars(owner).get(name)
+        # A new one each time: a wrapper of ours that is still there because somebody wrapped it stays silent.
+        call = self.call
+        self._switch = (
+            _Switch() if call is None else Call(call.scope, call.name, call.kind, call.hook, call.unless, call.where)
+        )
+        put: Any
+        if isinstance(kept, classmethod):
+            put = classmethod(self._wrapped(function, True))
+        elif isinstance(kept, staticmethod) or (isinstance(owner, type) and not hasattr(type(kept), "__get__")):
+            put = staticmethod(self._wrapped(function, False))  # what has no __get__ is not bound to an instance
         else:
-            self._put = self._wrapped(own if own is not None else original, in_class)
-        setattr(owner, name, self._put)
+            put = self._wrapped(function, isinstance(owner, type))
+        self._put = put
+        setattr(owner, name, put)
 
     def remove(self) -> None:
         """Put the function back; where somebody wrapped it again since, fall silent instead."""
-        if not self.active:
+        _hook.forget(self.imported)
+        switch, self._switch = self._switch, None
+        if switch is None:
             return
-        self.active = False
-        if self.call is not None:
-            self.call.active = False
+        switch.active = False
         if vars(self._owner).get(self._name) is not self._put:
             return
         if self._own is not None:
@@ -258,15 +306,17 @@ class Site:
             delattr(self._owner, self._name)
 
     def _wrapped(self, function: Callable[..., Any], method: bool) -> Callable[..., Any]:
-        if self.call is not None:
-            return wrap(function, self.call, method)
+        switch = self._switch
+        if isinstance(switch, Call):
+            return wrap(function, switch, method)
         wrapper = self.wrapper
         assert wrapper is not None
+        assert switch is not None
         if getattr(getattr(function, "__code__", None), "co_flags", 0) & 0x80:  # a coroutine function must stay one
 
             @wraps(function)
             async def awaiting(*args: Any, **kwargs: Any) -> Any:
-                if not self.active:
+                if not switch.active or (method and not args):  # without an instance: its own TypeError
                     return await function(*args, **kwargs)
                 if method:
                     return await wrapper(_Bound(function, args[0]), args[0], args[1:], kwargs)
@@ -276,13 +326,30 @@ class Site:
 
         @wraps(function)
         def calling(*args: Any, **kwargs: Any) -> Any:
-            if not self.active:
+            if not switch.active or (method and not args):
                 return function(*args, **kwargs)
             if method:
                 return wrapper(_Bound(function, args[0]), args[0], args[1:], kwargs)
             return wrapper(function, None, args, kwargs)
 
         return calling
+
+
+def _kept(owner: Any, name: str) -> Any:
+    """Return a function as it is kept, not bound: in the owner's namespace or in that of a base class."""
+    for place in owner.__mro__ if isinstance(owner, type) else (owner,):
+        if name in vars(place):
+            return vars(place)[name]
+    return getattr(owner, name, None)
+
+
+class _Switch:
+    """Tells a wrapper whether its patch is still in force."""
+
+    __slots__ = ("active",)
+
+    def __init__(self) -> None:
+        self.active = True
 
 
 class _Bound:

@@ -6,7 +6,7 @@ the program's logging is said there.
 
 from __future__ import annotations
 
-from ._api import Patch, settings
+from ._api import Patch, guard, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,12 +25,33 @@ def install() -> None:
 
     chosen: Any = settings()
     install_record_factory(str(chosen.service or ""))
-    if chosen.log_capture:
-        from ..logs.handler import install as install_handler
+    _install_handler()
 
-        sinks = chosen.logs or ()
-        if any(name != "none" for name in sinks):
-            install_handler(chosen.log_level, replaces_streams=any(_name(sink) in _TERMINAL for sink in sinks))
+
+def _install_handler() -> None:
+    from ..logs.handler import install as install_handler
+
+    chosen: Any = settings()
+    sinks = chosen.logs or ()
+    if chosen.log_capture and any(name != "none" for name in sinks):
+        install_handler(chosen.log_level, replaces_streams=any(_name(sink) in _TERMINAL for sink in sinks))
+
+
+@patch.wrap("logging:basicConfig")
+def basic_config(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Let the program configure the root logger as if ours were not there: a root with handlers is left alone by it.
+
+    A wrapper, because there is nothing to time. What it adds for stdout or stderr is then set aside as usual.
+    """
+    with guard("patch logging"):
+        from ..logs.handler import uninstall as uninstall_handler
+
+        uninstall_handler()
+    try:
+        return wrapped(*args, **kwargs)
+    finally:
+        with guard("patch logging"):
+            _install_handler()
 
 
 @patch.teardown

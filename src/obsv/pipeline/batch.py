@@ -100,5 +100,6 @@ if TYPE_CHECKING:
             """Let go of connections and files."""
 
         # Optional: `probe() -> str` for `obsv doctor` (raises SinkError), `idle()` called when all that was queued has
-        # been sent, `immediate`, the signals that `write(record)` takes in the caller's thread, `lost`, its own counts
+        # been sent, `imports`, the names of modules that it needs and that `init()` need not
+        # load, `immediate`, the signals that `write(record)` takes in the caller's thread, `lost`, its own counts
         # by reason.

@@ -13,6 +13,7 @@ from time import monotonic
 from ..hotpath import faults
 from ..hotpath.queue import BoundedQueue
 from ..hotpath.span import SUPPRESSED, attach, detach
+from . import gate
 from .accounting import Account
 from .batch import SIGNALS, Batch, Refused, Retry, Sent
 
@@ -357,6 +358,7 @@ class Lane:
     def _try(self, batch: Batch) -> Result:
         try:
             if not self._opened:
+                gate.load(("random", *getattr(self.sink, "imports", ())))
                 self.sink.open(self._resource)
                 self._opened = True
             return self.sink.send(batch)

@@ -41,6 +41,14 @@ class ConsoleSink:
 
     name = "console"
     signals = frozenset({"traces", "metrics", "logs"})
+    imports = (
+        "obsv.render.live",
+        "obsv.render.look",
+        "obsv.render.tables",
+        "obsv.store.rows",
+        "traceback",
+        "linecache",
+    )
 
     def __init__(self, settings: Settings) -> None:
         self._writer = LineWriter(_stderr, name="stderr", patience=1.0)

@@ -44,6 +44,10 @@ class EmfSink:
 
     name = "emf"
     signals = frozenset({"metrics"})
+    imports = (
+        "select",
+        "obsv.emf.shape",
+    )
 
     def __init__(self, settings: Settings) -> None:
         self.namespace: str = settings.namespace or ""

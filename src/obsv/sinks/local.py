@@ -22,6 +22,19 @@ class LocalSink:
 
     name = "local"
     signals = frozenset({"traces", "metrics", "logs"})
+    imports = (
+        "sqlite3",
+        "fcntl",
+        "traceback",
+        "linecache",
+        "obsv.store.writer",
+        "obsv.store.insert",
+        "obsv.store.prune",
+        "obsv.store.schema",
+        "obsv.store.files",
+        "obsv.store.encode",
+        "obsv.store.failure",
+    )
 
     def __init__(self, settings: Settings) -> None:
         self._path = os.path.abspath(settings.local_path)  # now: the program may change its directory

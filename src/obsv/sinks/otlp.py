@@ -54,6 +54,20 @@ class OtlpSink:
 
     name = "otlp"
     signals = frozenset({"traces", "metrics", "logs"})
+    imports = (
+        "obsv.hotpath.otlp",
+        "obsv.hotpath.otlp_metrics",
+        "obsv.sinks.totals",
+        "urllib3",
+        "urllib3.exceptions",
+        "urllib3.util.retry",
+        "urllib3.connection",
+        "http.client",
+        "ssl",
+        "zlib",
+        "traceback",
+        "linecache",
+    )
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

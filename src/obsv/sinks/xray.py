@@ -58,6 +58,15 @@ class XRaySink:
 
     name = "xray"
     signals = frozenset({"traces"})
+    imports = (
+        "socket",
+        "select",
+        "json",
+        "re",
+        "traceback",
+        "linecache",
+        "obsv.xray.segment",
+    )
 
     def __init__(self, settings: Settings) -> None:
         host, _, port = settings.xray_daemon_address.rpartition(":")

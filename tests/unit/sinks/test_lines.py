@@ -191,8 +191,9 @@ if os.fork() == 0:
     os._exit(LineWriter(lambda: sys.{stream}).write(['a', 'b']).lines)
 os._exit(os.waitstatus_to_exitcode(os.wait()[1]))
 """
+    # Since 3.12 Python warns of a fork beside threads, on the very stderr that is blocked here.
     process = subprocess.Popen(
-        [sys.executable, "-c", BEGIN + BLOCKED + code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-W", "ignore", "-c", BEGIN + BLOCKED + code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert process.stdout
     assert process.stderr
