@@ -117,11 +117,11 @@ def table(result: Result) -> str:
         f"{scenario.title}",
         f"CPython {platform.python_version()}, {os.cpu_count()} CPUs, {rounds} rounds, "
         "nanoseconds an operation: median (spread: half of the rounds)",
-        f"{'':28}{'thread':>22}{'cpu in all':>22}",
+        f"{'':28}{'thread':>26}{'cpu in all':>26}",
     ]
     for peer in scenario.peers:
         cells = [_cell(result.times[peer.name][measure]) for measure in ("thread", "cpu")]
-        lines.append(f"{peer.name:28}{cells[0]:>22}{cells[1]:>22}")
+        lines.append(f"{peer.name:28}{cells[0]:>26}{cells[1]:>26}")
     for name, measure, bar in scenario.bars:
         ratio = result.ratio(name, measure)
         verdict = "met" if ratio >= bar else "MISSED"

@@ -372,6 +372,10 @@ def _flush_on_sigterm() -> Callable[[], None] | None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     def handler(number: int, frame: object) -> None:
+        if os.getpid() == 1:
+            # The kernel does not end process 1 by a signal that it leaves to the system: it lives on, and so does obsv.
+            _thread.start_new_thread(flush, (settings_in_force().shutdown_timeout,))
+            return
         if _change.depth and not _change.terminated:
             # It has interrupted a shutdown, perhaps in this very thread: that goes on, and the process ends after it.
             _change.terminated = True
