@@ -95,6 +95,7 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
     """Runs the test in its own directory (``.obsv`` and ``obsv.toml`` are looked for there), then takes obsv down."""
     before = dict(os.environ)
     monkeypatch.chdir(tmp_path)
+    _leave_context()
     yield
     try:
         _shut_down()
@@ -102,6 +103,13 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
         if os.environ != before:
             os.environ.clear()
             os.environ.update(before)
+
+
+def _leave_context() -> None:
+    """A test begins outside of every span, whatever the one before it has left current in this thread."""
+    hot = sys.modules.get("obsv.hotpath.span")
+    if hot is not None and hot.current() is not None:
+        hot.attach(None)
 
 
 def _shut_down() -> None:
