@@ -95,10 +95,10 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
     """Runs the test in its own directory (``.obsv`` and ``obsv.toml`` are looked for there), then takes obsv down."""
     before = dict(os.environ)
     monkeypatch.chdir(tmp_path)
-    _leave_context()
     yield
     try:
         _shut_down()
+        _leave_context()
     finally:
         if os.environ != before:
             os.environ.clear()
@@ -106,10 +106,12 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
 
 
 def _leave_context() -> None:
-    """A test begins outside of every span, whatever the one before it has left current in this thread."""
+    """Fails a test that leaves something current in its thread: the tests after it would run inside of that."""
     hot = sys.modules.get("obsv.hotpath.span")
-    if hot is not None and hot.current() is not None:
+    left = hot.current() if hot is not None else None
+    if hot is not None and left is not None:
         hot.attach(None)
+        pytest.fail(f"the test left {left!r} current")
 
 
 def _shut_down() -> None:

@@ -318,8 +318,20 @@ class Echo(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: EchoServer
 
+    def body(self) -> bytes:
+        """The whole body: an answer to a request that was not read to its end breaks the connection."""
+        if self.headers.get("transfer-encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length") or 0))
+        parts = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        while self.rfile.readline().strip():  # trailers
+            pass
+        return b"".join(parts)
+
     def answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        body = self.body()
         headers = {name.lower(): value for name, value in self.headers.items()}
         seen = {"method": self.command, "path": self.path, "headers": headers, "body": body.decode("utf-8", "replace")}
         self.server.requests.append(seen)

@@ -150,9 +150,7 @@ async def test_async_streaming_and_concurrency(seen: Capture, http_echo: EchoSer
         yield b"two"
 
     async with httpx.AsyncClient() as client:
-        # The echo server answers without reading chunks, so this connection is of no use to the next request.
-        closing = {"connection": "close"}
-        async with client.stream("POST", f"{http_echo.url}/chunked", content=body(), headers=closing) as response:
+        async with client.stream("POST", f"{http_echo.url}/chunked", content=body()) as response:
             assert len([part async for part in response.aiter_raw()]) >= 1
 
         async def work(number: int) -> None:
@@ -160,6 +158,7 @@ async def test_async_streaming_and_concurrency(seen: Capture, http_echo: EchoSer
                 await client.get(f"{http_echo.url}/{number}")
 
         await asyncio.gather(*[work(number) for number in range(5)])
+    assert http_echo.requests[0]["body"] == "onetwo"
     for number in range(5):
         [child] = [span for span in seen.spans if span.parent_id == seen.span(f"work {number}").span_id]
         assert child.attributes["url.full"].endswith(f"/{number}")

@@ -203,11 +203,13 @@ SUPPRESSED = Suppressed()
 _foreign: Callable[[Any], Any] | None = None
 
 
-def set_foreign(resolve: Callable[[Any], Any] | None) -> None:
+def set_foreign(resolve: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
     """Install what reads a context that is not ours (OpenTelemetry's): it returns a ``Span``, ``Remote``,
-    ``SUPPRESSED`` or None."""
+    ``SUPPRESSED`` or None. Returns the one before."""
     global _foreign
+    before = _foreign
     _foreign = resolve
+    return before
 
 
 class Span:

@@ -304,7 +304,7 @@ def test_a_foreign_context_is_read(finished: Any, monkeypatch: pytest.MonkeyPatc
     with span("parent") as parent:
         pass
     answers: dict[str, Any] = {"span": parent, "remote": Remote(1, 2, 3, 1), "suppressed": SUPPRESSED, "none": None}
-    hot.set_foreign(lambda state: answers[state["is"]])
+    before = hot.set_foreign(lambda state: answers[state["is"]])
     try:
         made = start_span(SCOPE, "below span", 0, {"is": "span"})
         assert made.parent64 == parent.id64
@@ -317,9 +317,10 @@ def test_a_foreign_context_is_read(finished: Any, monkeypatch: pytest.MonkeyPatc
         detach(token)
         monkeypatch.delenv("OBSV_RAISE")
         assert resolve({"no": "key"}) is None
-    finally:
         hot.set_foreign(None)
-    assert resolve({"is": "span"}) is None
+        assert resolve({"is": "span"}) is None
+    finally:
+        hot.set_foreign(before)
 
 
 # ---------------------------------------------------------------------- attributes
