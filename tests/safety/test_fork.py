@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from collectors import Collector
 
+# Since Python 3.12 a program with threads, and obsv's are some, that forks is warned; -c is where warnings are shown.
+FORKS = {"PYTHONWARNINGS": "ignore:This process:DeprecationWarning"}
+
 
 def names(collector: Collector) -> list[str]:
     return sorted(span.name for span in collector.spans())
@@ -46,7 +49,7 @@ def test_os_fork(otlp_collector: Collector) -> None:
             sys.exit(0)
         os.waitpid(child, 0)
     """
-    done = run(code, **to(otlp_collector))
+    done = run(code, **to(otlp_collector, **FORKS))
     assert (done.returncode, done.stderr) == (0, "")
     assert names(otlp_collector) == ["before", "in the child", "open at the fork"]
     assert counts(otlp_collector, "orders") == [1, 2]
@@ -68,7 +71,7 @@ def test_a_child_that_emits_nothing_sends_nothing(otlp_collector: Collector) -> 
         sys.exit(0)
     assert os.waitpid(child, 0)[1] == 0
     """
-    assert run(code, **to(otlp_collector)).returncode == 0
+    assert run(code, **to(otlp_collector, **FORKS)).returncode == 0
     assert names(otlp_collector) == ["before"]
 
 
@@ -92,7 +95,7 @@ def test_a_fork_while_a_batch_is_being_sent(otlp_collector: Collector, tmp_path:
     os._exit(0)
     """
     go = tmp_path / "go"
-    program = start(code, str(go), **to(otlp_collector))
+    program = start(code, str(go), **to(otlp_collector, **FORKS))
     wait_until(lambda: otlp_collector.requests, "the batch that hangs", 60)
     go.touch()
     _, err = program.communicate(timeout=60)
@@ -126,7 +129,7 @@ if __name__ == "__main__":
 """)
     done = subprocess.run(
         [sys.executable, str(program)],
-        env=environment(**to(otlp_collector)),
+        env=environment(**to(otlp_collector, **FORKS)),
         capture_output=True,
         text=True,
         timeout=60,
@@ -155,7 +158,7 @@ def test_a_child_of_a_multiprocessing_process_that_is_told_to_end(otlp_collector
     worker.terminate()
     worker.join(30)
     """
-    done = run(code, **to(otlp_collector))
+    done = run(code, **to(otlp_collector, **FORKS))
     assert (done.returncode, done.stderr) == (0, "")
     assert names(otlp_collector) == ["work"]
 
@@ -195,7 +198,7 @@ def test_gunicorn(otlp_collector: Collector, tmp_path: Path, preload: bool) -> N
     with log.open("wb") as out:
         server = subprocess.Popen(
             [*command, "--preload"] if preload else command,
-            env=environment(**to(otlp_collector)),
+            env=environment(**to(otlp_collector, **FORKS)),
             cwd=tmp_path,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -228,7 +231,7 @@ def test_a_child_process_that_is_no_python_is_left_alone(otlp_collector: Collect
         subprocess.run(["true"], check=True)
         subprocess.run(["true"], check=True, preexec_fn=lambda: None)
     """
-    done = run(code, **to(otlp_collector))
+    done = run(code, **to(otlp_collector, **FORKS))
     assert (done.returncode, done.stderr) == (0, "")
     assert names(otlp_collector) == ["x"]
 
