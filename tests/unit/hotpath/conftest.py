@@ -45,7 +45,7 @@ def finished() -> Iterator[Finished]:
     outlet.set_ratio(1.0)
     outlet.time_ids = False
     outlet.sampler = None
-    hot.configure_limits(outlet.max_attributes, outlet.max_length)
+    outlet.set_attribute_limits(outlet.max_attributes, outlet.max_length)
     yield Finished(queue)
     outlet.enabled = False
     outlet.queues = ()
@@ -53,4 +53,4 @@ def finished() -> Iterator[Finished]:
     outlet.time_ids = False
     outlet.sampler = None
     outlet.max_attributes, outlet.max_length, outlet.max_events, outlet.max_links = limits
-    hot.configure_limits(outlet.max_attributes, outlet.max_length)
+    outlet.set_attribute_limits(outlet.max_attributes, outlet.max_length)

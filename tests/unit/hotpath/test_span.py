@@ -423,8 +423,7 @@ def test_set_takes_every_keyword(finished: Any) -> None:
 
 
 def test_the_oldest_attribute_makes_room(finished: Any) -> None:
-    hot.OUTLET.max_attributes = 3
-    hot.configure_limits(3, -1)
+    hot.OUTLET.set_attribute_limits(3, -1)
     with span("x") as made:
         made.set(a=1, b=2, c=3, d=4, e=(5,))
     assert made.attributes == {"c": 3, "d": 4, "e": (5,)}
@@ -432,8 +431,7 @@ def test_the_oldest_attribute_makes_room(finished: Any) -> None:
 
 
 def test_no_attributes_at_all(finished: Any) -> None:
-    hot.OUTLET.max_attributes = 0
-    hot.configure_limits(0, -1)
+    hot.OUTLET.set_attribute_limits(0, -1)
     with span("x", a=1) as made:
         made.set(b="2")
     assert made.attributes == {}
@@ -441,8 +439,8 @@ def test_no_attributes_at_all(finished: Any) -> None:
 
 
 def test_long_texts_are_cut_when_there_is_a_limit(finished: Any) -> None:
-    hot.OUTLET.max_length = 4
-    hot.configure_limits(128, 4)
+    hot.OUTLET.set_attribute_limits(128, 4)
+    hot.OUTLET.max_event_length = 4
     with span("x") as made:
         made.set(short="abcd", long="abcde", many=["abcdef"], deep={"k": "abcdef"})
         made.event("e", long="abcdef")

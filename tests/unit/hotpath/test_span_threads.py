@@ -24,9 +24,9 @@ def queue() -> Iterator[BoundedQueue]:
     sys.setswitchinterval(1e-6)
     hot.OUTLET.queues = (made,)
     hot.OUTLET.enabled = True
-    hot.configure_limits(128, -1, records=3)  # parts of three spans: as many handovers as possible
+    hot.set_part(3)  # parts of three spans: as many handovers as possible
     yield made
-    hot.configure_limits(128, -1)
+    hot.set_part(hot.PART)
     hot.OUTLET.enabled = False
     hot.OUTLET.queues = ()
     sys.setswitchinterval(interval)
