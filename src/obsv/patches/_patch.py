@@ -15,7 +15,7 @@ Nothing is imported to be patched: a target is patched when the program has impo
 from __future__ import annotations
 
 import sys
-from functools import wraps
+from functools import partial, wraps
 
 from ..hotpath import faults
 from ..hotpath.errors import safe_text
@@ -284,8 +284,8 @@ class Site:
         put: Any
         if isinstance(kept, classmethod):
             put = classmethod(self._wrapped(function, True))
-        elif isinstance(kept, staticmethod) or (isinstance(owner, type) and not hasattr(type(kept), "__get__")):
-            put = staticmethod(self._wrapped(function, False))  # what has no __get__ is not bound to an instance
+        elif isinstance(kept, staticmethod) or (isinstance(owner, type) and not _is_bound(kept)):
+            put = staticmethod(self._wrapped(function, False))
         else:
             put = self._wrapped(function, isinstance(owner, type))
         self._put = put
@@ -350,6 +350,13 @@ class _Switch:
 
     def __init__(self) -> None:
         self.active = True
+
+
+def _is_bound(member: Any) -> bool:
+    """Tell whether a member of a class gets the instance as its first argument when it is called."""
+    if isinstance(member, partial) and sys.version_info < (3, 14):
+        return False  # in Python 3.13 it has a __get__, which only warns that it will bind
+    return hasattr(type(member), "__get__")
 
 
 class _Bound:
