@@ -201,7 +201,7 @@ def spans(draw: st.DrawFn, id64: int = 1, parent64: int = 0) -> Span:
     if draw(st.booleans()):
         made.set_status("error", draw(st.one_of(st.none(), text)))
     if draw(st.booleans()):
-        made.links = [Link(1, 2, 3, 1, None, draw(st.dictionaries(text, values, max_size=2)))]
+        made.link_list = [Link(1, 2, 3, 1, None, draw(st.dictionaries(text, values, max_size=2)))]
     return made
 
 

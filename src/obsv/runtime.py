@@ -86,13 +86,14 @@ class Runtime:
         outlet = hot.OUTLET
         outlet.queues = self.pipeline.queues("traces")
         outlet.set_ratio(settings.sample)
-        outlet.max_attributes = _limit(settings.attribute_count_limit)
-        outlet.max_length = -1 if settings.attribute_length_limit is None else settings.attribute_length_limit
+        length = -1 if settings.attribute_length_limit is None else settings.attribute_length_limit
+        outlet.set_attribute_limits(_limit(settings.attribute_count_limit), length)
+        outlet.max_event_length = length
         outlet.max_events = _limit(settings.event_count_limit)
         outlet.max_links = _limit(settings.link_count_limit)
         outlet.time_ids = any(lane.name == "xray" for lane in self.pipeline.lanes)
         outlet.resource = self.resource
-        hot.configure_limits(outlet.max_attributes, outlet.max_length, settings.queue_records)
+        hot.set_part(settings.queue_records)
         headers.set_formats(tuple(settings.propagators))
         meter = metrics.METER
         meter.max_series = settings.max_series
@@ -311,12 +312,19 @@ def _hook_exits() -> None:
         os.register_at_fork(after_in_child=_in_child)
     patches.when_imported("multiprocessing.util", _hook_multiprocessing)
     patches.when_imported("opentelemetry.trace", _adopt_opentelemetry)
+    patches.when_imported("opentelemetry.sdk.trace", _adopt_sdk)
 
 
 def _adopt_opentelemetry(module: Any) -> None:
     from .otel import adopt
 
     adopt(module, flush)
+
+
+def _adopt_sdk(module: Any) -> None:
+    from .otel import adopt_sdk
+
+    adopt_sdk(module)
 
 
 def _at_exit() -> None:

@@ -54,10 +54,10 @@ def spans(draw: Any) -> Span:
     span.flags = draw(flags)
     span.start_ns, span.end_ns = draw(moments), draw(moments)
     span.attributes.update(clean(draw(attributes)))
-    span.events = draw(st.none() | st.lists(events(), max_size=3))
-    span.links = draw(st.none() | st.lists(links(), max_size=3))
-    span.status = draw(st.integers(0, 2))
-    span.status_message = draw(texts) if span.status == 2 else None
+    span.event_list = draw(st.none() | st.lists(events(), max_size=3))
+    span.link_list = draw(st.none() | st.lists(links(), max_size=3))
+    span.status_value = draw(st.integers(0, 2))
+    span.status_message = draw(texts) if span.status_value == 2 else None
     span.tracestate = draw(st.none() | st.just("vendor=value"))
     span.dropped_attributes, span.dropped_events, span.dropped_links = draw(counts), draw(counts), draw(counts)
     return span
@@ -87,21 +87,21 @@ def test_every_field(span: Span) -> None:
     assert got.trace_state == (span.tracestate or "")
     assert got.flags == span.flags | 0x100 | (0x200 if span.parent_remote else 0)
     assert got.name == utf8(span.name)
-    assert got.kind == span.kind + 1
+    assert got.kind == span.kind_value + 1
     assert (got.start_time_unix_nano, got.end_time_unix_nano) == (span.start_ns, span.end_ns)
     assert same(pairs(got.attributes), expected_pairs(span.attributes))
     assert got.dropped_attributes_count == span.dropped_attributes
     assert got.dropped_events_count == span.dropped_events
     assert got.dropped_links_count == span.dropped_links
     # trace.proto: STATUS_CODE_OK is 1 and ERROR 2, as in the API
-    assert got.status.code == span.status
+    assert got.status.code == span.status_value
     assert got.status.message == utf8(span.status_message or "")
-    assert len(got.events) == len(span.events or [])
-    for event, mine in zip(got.events, span.events or [], strict=True):
+    assert len(got.events) == len(span.event_list or [])
+    for event, mine in zip(got.events, span.event_list or [], strict=True):
         assert (event.time_unix_nano, event.name) == (mine.time_ns, utf8(mine.name))
         assert same(pairs(event.attributes), expected_pairs(mine.attributes))
         assert event.dropped_attributes_count == mine.dropped
-    for link, theirs in zip(got.links, span.links or [], strict=True):
+    for link, theirs in zip(got.links, span.link_list or [], strict=True):
         assert link.trace_id == trace_id(theirs)
         assert link.span_id == theirs.id64.to_bytes(8, "big")
         assert link.trace_state == (theirs.tracestate or "")
@@ -164,9 +164,9 @@ def test_it_is_what_the_sdks_exporter_sends(
         ours.parent64, ours.parent_remote = parent
     ours.start_ns, ours.end_ns = start, end
     ours.attributes.update(given_attributes)
-    ours.events = [Event(event, time, attributes) for event, time, attributes in given_events]
-    ours.links = [Link(hi, lo, other, 0, None, {"k": 1}) for other in linked]
-    ours.status, ours.status_message = status.value, "why" if status is api.StatusCode.ERROR else None
+    ours.event_list = [Event(event, time, attributes) for event, time, attributes in given_events]
+    ours.link_list = [Link(hi, lo, other, 0, None, {"k": 1}) for other in linked]
+    ours.status_value, ours.status_message = status.value, "why" if status is api.StatusCode.ERROR else None
     mine = parse([[ours]], resource_bytes({"service.name": "x"}))
     sdk = encode_spans([theirs])
     for message in (mine, sdk):
@@ -186,7 +186,7 @@ def test_an_exception_is_written_out() -> None:
     try:
         raise ValueError("half \ud800 pair")
     except ValueError as error:
-        span.events = [Event("exception", 5, {"k": 1}, ErrorInfo.capture(error), True)]
+        span.event_list = [Event("exception", 5, {"k": 1}, ErrorInfo.capture(error), True)]
     [event] = only(parse([[span]])).events
     found = dict(pairs(event.attributes))
     assert found["exception.type"] == "ValueError"
@@ -219,7 +219,7 @@ def test_an_empty_batch() -> None:
 
 def test_a_span_that_cannot_be_written_loses_only_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     good, bad = Span(SCOPE, "good"), Span(SCOPE, "bad")
-    bad.events = [Event("x", "no time", {})]  # type: ignore[arg-type]
+    bad.event_list = [Event("x", "no time", {})]  # type: ignore[arg-type]
     with pytest.raises(Exception, match="int"):
         traces([[good, bad]], NOTHING)  # under OBSV_RAISE=1
     monkeypatch.delenv("OBSV_RAISE")

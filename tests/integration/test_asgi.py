@@ -153,7 +153,7 @@ def test_span_says_what_the_conventions_want(seen: Capture, asgi_server: Callabl
     status, body = get(server, "/items/7?q=1&sig=secret", User_Agent="tester/1")
     assert (status, body) == (200, b'{"item":7}')
     [span] = spans(seen, 1)
-    assert (span.name, span.kind, span.status, span.events) == ("GET /items/{item}", 1, 0, None)
+    assert (span.name, span.kind_value, span.status_value, span.event_list) == ("GET /items/{item}", 1, 0, None)
     assert span.parent_id is None
     assert span.attributes == {
         "http.request.method": "GET",
@@ -211,7 +211,7 @@ async def test_route_names_the_span(seen: Capture, method: str, path: str, name:
     known = method in _http_server.METHODS
     assert span.attributes["http.request.method"] == (method if known else "_OTHER")
     assert span.attributes.get("http.request.method_original") == (None if known else method)
-    assert span.status == 0  # a client's mistake is no error of the server
+    assert span.status_value == 0  # a client's mistake is no error of the server
 
 
 async def test_starlette_routes(seen: Capture) -> None:
@@ -364,10 +364,10 @@ async def test_exception_is_recorded_once_and_passes_untouched(seen: Capture) ->
         await call(app, "/same")
     assert raised.value is error
     [span] = seen.spans
-    assert (span.status, span.status_message) == (2, "ValueError: the very one")
+    assert (span.status_value, span.status_message) == (2, "ValueError: the very one")
     assert span.attributes["http.response.status_code"] == 500
     assert span.attributes["error.type"] == "ValueError"
-    [event] = span.events or []
+    [event] = span.event_list or []
     assert event.error is not None
     assert event.error.stack()[-1][2] == "same"
     assert seen.point(DURATION).attributes["error.type"] == "ValueError"
@@ -382,7 +382,7 @@ def test_server_answers_500(seen: Capture, asgi_server: Callable[..., WebServer]
 async def test_handled_5xx_is_an_error_without_exception(seen: Capture) -> None:
     assert (await call(shop(), "/busy"))[0]["status"] == 503
     [span] = seen.spans
-    assert (span.status, span.status_message, span.events) == (2, None, None)
+    assert (span.status_value, span.status_message, span.event_list) == (2, None, None)
     assert span.attributes["error.type"] == "503"
 
 
@@ -394,7 +394,7 @@ async def test_own_error_handler(seen: Capture) -> None:
         return JSONResponse({"error": str(error)}, 418)
 
     assert (await call(app, "/boom"))[0]["status"] == 418
-    assert (seen.spans[0].status, seen.spans[0].events) == (0, None)
+    assert (seen.spans[0].status_value, seen.spans[0].event_list) == (0, None)
 
 
 async def test_cancelled_request_is_no_error(seen: Capture) -> None:
@@ -409,7 +409,7 @@ async def test_cancelled_request_is_no_error(seen: Capture) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert (seen.spans[0].name, seen.spans[0].status) == ("GET /wait", 0)
+    assert (seen.spans[0].name, seen.spans[0].status_value) == ("GET /wait", 0)
 
 
 # ---------------------------------------------------------------------- bodies and what comes after them
@@ -452,8 +452,8 @@ def test_client_that_leaves_is_no_error(seen: Capture, asgi_server: Callable[...
         client.sendall(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
         assert client.recv(100)
     [span] = spans(seen, 1)
-    assert (span.name, span.status, span.attributes["http.response.status_code"]) == ("GET /endless", 0, 200)
-    assert [event.name for event in span.events or []] == ["response not completed"]
+    assert (span.name, span.status_value, span.attributes["http.response.status_code"]) == ("GET /endless", 0, 200)
+    assert [event.name for event in span.event_list or []] == ["response not completed"]
 
 
 async def test_background_work_is_in_the_trace_and_not_in_the_duration(seen: Capture) -> None:
@@ -486,8 +486,8 @@ async def test_background_failure_has_a_span_of_its_own(seen: Capture) -> None:
     with pytest.raises(KeyError):
         await call(Starlette(routes=[Route("/start", start)]), "/start")
     request, task = seen.span("GET /start"), seen.span("background task")
-    assert (request.status, task.status, task.parent64) == (0, 2, request.id64)
-    assert task.events is not None
+    assert (request.status_value, task.status_value, task.parent64) == (0, 2, request.id64)
+    assert task.event_list is not None
 
 
 async def test_odd_messages_are_the_servers_to_judge(seen: Capture) -> None:
@@ -533,8 +533,8 @@ async def test_websocket_connection_is_one_span_and_no_metric(seen: Capture) -> 
     with pytest.raises(WebSocketDisconnect):
         await call(app, "/talk/1", headers=((b"traceparent", TRACEPARENT.encode()),), incoming=incoming, **SOCKET)
     span = seen.span("WS /talk/{room}")
-    assert (span.trace_id, span.kind, span.status) == (TRACE, 1, 0)
-    assert [event.name for event in span.events or []] == ["client disconnected"]
+    assert (span.trace_id, span.kind_value, span.status_value) == (TRACE, 1, 0)
+    assert [event.name for event in span.event_list or []] == ["client disconnected"]
     assert span.attributes["http.response.status_code"] == 101
     assert span.attributes["network.protocol.name"] == "websocket"
     assert span.attributes["url.scheme"] == "ws"
@@ -555,8 +555,8 @@ async def test_websocket_refused_and_failed(seen: Capture) -> None:
     with pytest.raises(ValueError, match="in the middle"):
         await call(app, "/fail", incoming=(CONNECT,), **SOCKET)
     refused, failed = seen.spans
-    assert (refused.name, refused.attributes["http.response.status_code"], refused.status) == ("WS", 403, 0)
-    assert (failed.name, failed.attributes["error.type"], failed.status) == ("WS /fail", "ValueError", 2)
+    assert (refused.name, refused.attributes["http.response.status_code"], refused.status_value) == ("WS", 403, 0)
+    assert (failed.name, failed.attributes["error.type"], failed.status_value) == ("WS /fail", "ValueError", 2)
 
 
 def test_lifespan_is_untouched(seen: Capture, asgi_server: Callable[..., WebServer]) -> None:

@@ -111,7 +111,7 @@ def test_span_says_what_the_conventions_want(seen: Capture, wsgi_server: Callabl
     status, body = get(server, "/items/7?q=1&AWSAccessKeyId=secret", User_Agent="tester/1")
     assert (status, body) == (200, b'{"item":7}\n')
     [span] = spans(seen, 1)
-    assert (span.name, span.kind, span.status, span.events) == ("GET /items/<int:item>", 1, 0, None)
+    assert (span.name, span.kind_value, span.status_value, span.event_list) == ("GET /items/<int:item>", 1, 0, None)
     assert span.parent_id is None
     assert span.attributes == {
         "http.request.method": "GET",
@@ -159,7 +159,7 @@ def test_route_names_the_span(seen: Capture, method: str, path: str, name: str, 
     assert span.attributes.get("http.route") == (name.partition(" ")[2] or None)
     assert span.attributes["http.response.status_code"] == status
     assert span.attributes.get("http.request.method_original") == ("BREW" if method == "BREW" else None)
-    assert span.status == 0
+    assert span.status_value == 0
 
 
 def test_paths_are_decoded_and_hosts_taken_apart(seen: Capture) -> None:
@@ -287,9 +287,9 @@ def test_concurrent_requests_keep_apart(seen: Capture, wsgi_server: Callable[...
 def test_exception_behind_a_500_is_recorded_once(seen: Capture, wsgi_server: Callable[..., WebServer]) -> None:
     assert get(wsgi_server(shop()), "/boom")[0] == 500
     [span] = spans(seen, 1)
-    assert (span.name, span.status, span.status_message) == ("GET /boom", 2, "ValueError: no luck")
+    assert (span.name, span.status_value, span.status_message) == ("GET /boom", 2, "ValueError: no luck")
     assert (span.attributes["http.response.status_code"], span.attributes["error.type"]) == (500, "ValueError")
-    [event] = span.events or []
+    [event] = span.event_list or []
     assert event.error is not None
     assert event.error.stack()[-1][2] == "boom"
     assert seen.point(DURATION).attributes["error.type"] == "ValueError"
@@ -308,7 +308,7 @@ def test_propagated_exception_passes_untouched(seen: Capture) -> None:
         app.test_client().get("/same")
     assert raised.value is error
     [span] = seen.spans
-    assert (span.status, len(span.events or [])) == (2, 1)
+    assert (span.status_value, len(span.event_list or [])) == (2, 1)
     assert span.attributes["http.response.status_code"] == 500
     assert obsv.current_span().span_id == "0" * 16
 
@@ -324,8 +324,8 @@ def test_handled_failures(seen: Capture) -> None:
     assert client.get("/busy").status_code == 503
     assert client.get("/boom").status_code == 418
     busy, boom = seen.spans  # the bodies were never read nor closed
-    assert (busy.status, busy.events, busy.attributes["error.type"]) == (2, None, "503")
-    assert (boom.status, boom.events, "error.type" in boom.attributes) == (0, None, False)
+    assert (busy.status_value, busy.event_list, busy.attributes["error.type"]) == (2, None, "503")
+    assert (boom.status_value, boom.event_list, "error.type" in boom.attributes) == (0, None, False)
 
 
 def test_handler_for_500_and_failing_after_request(seen: Capture) -> None:
@@ -366,10 +366,10 @@ def test_stream_that_fails_or_is_left(seen: Capture) -> None:
     environ = shop().test_request_context("/stream").request.environ
     shop()(environ, lambda status, headers: None)  # neither read nor closed
     gc.collect()
-    broken, left, unread = (span for span in seen.spans if span.kind == 1)
-    assert (unread.name, unread.status, unread.events) == ("GET /stream", 0, None)
-    assert (broken.status, broken.attributes["error.type"], len(broken.events or [])) == (2, "KeyError", 1)
-    assert (left.name, left.status) == ("GET /stream", 0)
+    broken, left, unread = (span for span in seen.spans if span.kind_value == 1)
+    assert (unread.name, unread.status_value, unread.event_list) == ("GET /stream", 0, None)
+    assert (broken.status_value, broken.attributes["error.type"], len(broken.event_list or [])) == (2, "KeyError", 1)
+    assert (left.name, left.status_value) == ("GET /stream", 0)
     assert obsv.current_span().span_id == "0" * 16
 
 

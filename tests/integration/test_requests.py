@@ -31,7 +31,7 @@ def seen() -> Iterator[Capture]:
 def test_a_request_is_one_span(seen: Capture, http_echo: EchoServer) -> None:
     response = requests.get(f"{http_echo.url}/a", params={"b": 1}, timeout=5)
     [span] = seen.spans
-    assert (span.name, span.kind, span.status) == ("GET", CLIENT, 0)
+    assert (span.name, span.kind_value, span.status_value) == ("GET", CLIENT, 0)
     assert span.attributes == {
         "http.request.method": "GET",
         "server.address": "127.0.0.1",
@@ -91,9 +91,9 @@ def test_error_statuses(seen: Capture, http_echo: EchoServer, status: int) -> No
     response = requests.get(f"{http_echo.url}/status/{status}", timeout=5)
     assert response.status_code == status
     [span] = seen.spans
-    assert span.status == ERROR
+    assert span.status_value == ERROR
     assert span.attributes["error.type"] == str(status)
-    assert span.events is None
+    assert span.event_list is None
 
 
 def test_a_refused_connection_is_recorded_and_raised(seen: Capture) -> None:
@@ -102,17 +102,17 @@ def test_a_refused_connection_is_recorded_and_raised(seen: Capture) -> None:
         session.send(prepared)
     assert raised.value.request is prepared
     [span] = seen.spans
-    assert span.status == ERROR
-    assert span.events is not None
-    assert span.events[0].error is not None
-    assert span.events[0].error.type == "requests.exceptions.ConnectionError"
+    assert span.status_value == ERROR
+    assert span.event_list is not None
+    assert span.event_list[0].error is not None
+    assert span.event_list[0].error.type == "requests.exceptions.ConnectionError"
 
 
 def test_a_timeout_is_recorded_and_raised(seen: Capture, http_echo: EchoServer) -> None:
     with pytest.raises(requests.ReadTimeout):
         requests.get(f"{http_echo.url}/slow?seconds=2", timeout=0.05)
     [span] = seen.spans
-    assert span.status == ERROR
+    assert span.status_value == ERROR
     assert "http.response.status_code" not in span.attributes
 
 

@@ -47,7 +47,7 @@ def test_a_statement_is_one_span(seen: Capture, db: sqlite3.Connection) -> None:
     db.execute("insert into parcels values (?, 'a label')", (1,))
     created, inserted = seen.spans
     assert created.name == "CREATE TABLE parcels"
-    assert (inserted.name, inserted.kind, inserted.status) == ("INSERT parcels", CLIENT, 0)
+    assert (inserted.name, inserted.kind_value, inserted.status_value) == ("INSERT parcels", CLIENT, 0)
     assert inserted.attributes == {
         "db.system.name": "sqlite",
         "db.namespace": "shop.db",
@@ -194,10 +194,10 @@ def test_errors_are_recorded_and_raised(seen: Capture, db: sqlite3.Connection) -
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
         db.execute("select * from missing where a = 's3cret'")
     [span] = seen.spans
-    assert span.status == ERROR
-    assert span.events is not None
-    assert span.events[0].error is not None
-    assert span.events[0].error.type == "sqlite3.OperationalError"
+    assert span.status_value == ERROR
+    assert span.event_list is not None
+    assert span.event_list[0].error is not None
+    assert span.event_list[0].error.type == "sqlite3.OperationalError"
     with pytest.raises(TypeError):
         db.execute()  # type: ignore[call-arg]
     with pytest.raises(TypeError):

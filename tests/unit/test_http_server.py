@@ -113,7 +113,7 @@ def test_error_type_is_the_exception_or_the_status() -> None:
         exchange(recorder, "GET").finish(status, "/a", error)
     found = [spans[0] for spans in recorder.traces()]
     assert [span.attributes.get("error.type") for span in found] == ["ValueError", "503", None, None]
-    assert [span.status for span in found] == [2, 2, 0, 0]
+    assert [span.status_value for span in found] == [2, 2, 0, 0]
 
 
 def test_elapsed_time_is_the_spans_duration() -> None:

@@ -65,28 +65,28 @@ def write_span(out: Writer, span: Span) -> None:
         out.id64(0x22, span.parent64)
     name = span.name
     out.text(0x2A, name if type(name) is str else safe_text(name))
-    out.number(0x30, span.kind + 1)
+    out.number(0x30, span.kind_value + 1)
     out.fixed64(0x39, span.start_ns)
     out.fixed64(0x41, span.end_ns)
     for key, value in span.attributes.items():
         out.attribute(0x4A, key, value)
     if span.dropped_attributes:
         out.number(0x50, span.dropped_attributes)
-    if span.events is not None:
-        for event in span.events:
+    if span.event_list is not None:
+        for event in span.event_list:
             _event(out, event)
     if span.dropped_events:
         out.number(0x60, span.dropped_events)
-    if span.links is not None:
-        for link in span.links:
+    if span.link_list is not None:
+        for link in span.link_list:
             _link(out, link)
     if span.dropped_links:
         out.number(0x70, span.dropped_links)
-    if span.status:
+    if span.status_value:
         inner = out.open(0x7A)
         if span.status_message:
             out.text(0x12, span.status_message)
-        out.number(0x18, span.status)
+        out.number(0x18, span.status_value)
         out.close(inner)
     flags = (span.flags & 0xFF) | 0x100  # HAS_IS_REMOTE, as a number: the compiler folds it
     if span.parent_remote:

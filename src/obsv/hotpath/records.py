@@ -59,9 +59,10 @@ class Link:
         tracestate: The W3C header's text, or None.
         attributes: Cleaned values.
         dropped: Attributes that went over the limit.
+        context: The ``SpanContext`` that it was made from, or None.
     """
 
-    __slots__ = ("attributes", "dropped", "flags", "id64", "trace_hi", "trace_lo", "tracestate")
+    __slots__ = ("attributes", "context", "dropped", "flags", "id64", "trace_hi", "trace_lo", "tracestate")
 
     def __init__(
         self, trace_hi: int, trace_lo: int, id64: int, flags: int, tracestate: str | None, attributes: dict[str, Any]
@@ -73,6 +74,7 @@ class Link:
         self.tracestate = tracestate
         self.attributes = attributes
         self.dropped = 0
+        self.context: Any = None
 
 
 class LogRecord:

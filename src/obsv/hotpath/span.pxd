@@ -1,22 +1,26 @@
 cimport cython
 
 from obsv.hotpath.queue cimport BoundedQueue
+from obsv.hotpath.readable cimport Readable
 
 @cython.final
 cdef class Outlet:
-    cdef public object queues, sampler, resource
+    cdef public object queues, sampler, resource, governor, listener, owner
     cdef public bint enabled, time_ids, sample_all
     cdef public unsigned long long threshold
-    cdef public Py_ssize_t max_attributes, max_length, max_events, max_links
+    cdef public Py_ssize_t max_attributes, max_length, max_events, max_links, few, short
+    cdef public Py_ssize_t max_event_attributes, max_event_length, max_link_attributes
 
 @cython.final
 cdef class Scope:
-    cdef public object name, version, schema_url, attributes, encoded
+    cdef public object name, version, schema_url, attributes, encoded, shown
+    cdef public bint by_api
     cdef public Outlet outlet
 
 @cython.final
 cdef class LocalTrace:
     cdef public list spans
+    cdef public dict contexts
     cdef public unsigned long long root64
     cdef public long long offset
     cdef public Py_ssize_t size
@@ -28,26 +32,28 @@ cdef class Remote:
     cdef public unsigned long long trace_hi, trace_lo, id64
     cdef public int flags
     cdef public bint decided
-    cdef public object tracestate, base
+    cdef public object tracestate, base, context
 
 @cython.final
-cdef class Span:
-    cdef public object name, tracestate, status_message, base, token, context
+cdef class Span(Readable):
+    cdef public object name, tracestate, status_message, base, token, known_context, parent_context
     cdef public dict attributes
-    cdef public list events, links
+    cdef public list event_list, link_list
     cdef public unsigned long long trace_hi, trace_lo, id64, parent64
-    cdef public long long start_ns, end_ns
+    cdef public long long start_ns, end_ns, start_given
     cdef public Scope scope
     cdef public LocalTrace trace
-    cdef public int kind, flags, status, dropped_attributes, dropped_events, dropped_links
+    cdef public int kind_value, flags, status_value, quiet, dropped_attributes, dropped_events, dropped_links
     cdef public Py_ssize_t extra
     cdef public bint parent_remote, recording, started, ended
     cdef object __weakref__
 
+    cdef _set_up(self, Scope scope, object name, int kind)
     cpdef set_attribute(self, key, value)
     cpdef end(self, end_time=*)
     cpdef begin(self, parent)
     cdef _child(self, Span parent)
+    cpdef join(self, Span parent)
     cdef _start_trace(self, Outlet outlet)
     @cython.locals(size=Py_ssize_t, count=Py_ssize_t, queue=BoundedQueue)
     cdef _finish(self, LocalTrace trace)
@@ -57,5 +63,7 @@ cdef class Span:
     cdef _new_local(self)
     cdef _set_slowly(self, key, value)
     cpdef fail(self, error)
+    cdef _fail(self, error)
 
+@cython.locals(made=Span)
 cpdef Span new_span(Scope scope, object name, int kind)

@@ -19,6 +19,7 @@ from _contextvars import ContextVar
 
 from . import faults, values
 from .errors import ErrorInfo, safe_text
+from .readable import Readable
 from .records import Event, Link
 
 if 0:  # seen by the compiler only
@@ -56,6 +57,9 @@ UNSET, OK, ERROR = 0, 1, 2
 SAMPLED, RANDOM = 1, 2
 """W3C trace flags (Trace Context level 2)."""
 
+NO_RECORD, NO_STATUS = 1, 2
+"""Bits of ``Span.quiet``: what an exception that leaves the span does not do."""
+
 PART = 512
 """Finished spans that wait for their local root; a longer trace is handed over in parts of so many."""
 
@@ -75,34 +79,65 @@ class Outlet:
     """What one tracer provider decided: where its spans go, which are kept, and how large they may grow.
 
     ``init()`` changes the default outlet in place, so spans and scopes made before come alive.
+
+    Attributes:
+        governor: Begins spans in our stead where a sampler or id generator of the user's decides: called with the span
+            and the parent that :meth:`Span.begin` was given.
+        listener: Is told of every recorded span: ``started(span, parent)``, ``ended(span)``. Span processors.
+        owner: The OpenTelemetry provider whose outlet this is, if any.
+        few: Attributes that are set without looking at ``max_attributes``.
+        short: Characters of a text that are kept without looking at ``max_length``.
     """
 
     __slots__ = (
         "enabled",
+        "few",
+        "governor",
+        "listener",
         "max_attributes",
+        "max_event_attributes",
+        "max_event_length",
         "max_events",
         "max_length",
+        "max_link_attributes",
         "max_links",
+        "owner",
         "queues",
         "resource",
         "sample_all",
         "sampler",
+        "short",
         "threshold",
         "time_ids",
     )
 
     def __init__(self) -> None:
         self.enabled = False
+        self.governor: Callable[[Span, Any], None] | None = None
+        self.listener: Any = None
+        self.owner: Any = None
         self.queues: tuple[BoundedQueue, ...] = ()
         self.sampler: Callable[[Span, Any], bool] | None = None
-        self.resource: dict[str, Any] = {}
+        self.resource: Any = {}  # the SDK's Resource in an outlet of OpenTelemetry's API
         self.sample_all = True
         self.threshold = 0
         self.time_ids = False
         self.max_attributes = 128
         self.max_length = -1
+        self.max_event_length = -1
         self.max_events = 128
+        self.max_event_attributes = 128
         self.max_links = 128
+        self.max_link_attributes = 128
+        self.few = 128
+        self.short = SHORT
+
+    def set_attribute_limits(self, count: int, length: int) -> None:
+        """Set how many attributes a span keeps, and how many characters of a text (negative: all)."""
+        self.max_attributes = count
+        self.max_length = length
+        self.few = max(0, min(count, 128))
+        self.short = SHORT if length < 0 else min(length, SHORT)
 
     def set_ratio(self, ratio: float) -> None:
         """Keep this share of new traces (OpenTelemetry specification, "TraceIdRatioBased": lower 64 bits of the id)."""
@@ -111,9 +146,14 @@ class Outlet:
 
 
 class Scope:
-    """An instrumentation scope: who makes the spans (OpenTelemetry specification, "Instrumentation Scope")."""
+    """An instrumentation scope: who makes the spans (OpenTelemetry specification, "Instrumentation Scope").
 
-    __slots__ = ("attributes", "encoded", "name", "outlet", "schema_url", "version")
+    Attributes:
+        by_api: True for the scopes of OpenTelemetry's API: to the letter what its SDK does, warnings included.
+        shown: The SDK's ``InstrumentationScope``, once somebody has asked for it.
+    """
+
+    __slots__ = ("attributes", "by_api", "encoded", "name", "outlet", "schema_url", "shown", "version")
 
     def __init__(
         self,
@@ -122,8 +162,11 @@ class Scope:
         outlet: Outlet | None = None,
         schema_url: str | None = None,
         attributes: dict[str, Any] | None = None,
+        by_api: bool = False,
     ) -> None:
         self.name = name
+        self.by_api = by_api
+        self.shown: Any = None
         self.version = version
         self.schema_url = schema_url
         self.attributes = attributes
@@ -150,9 +193,11 @@ class LocalTrace:
         generation: The fork generation in which it was made: a child process finds another one and leaves it to the
             parent.
         closed: True when the root has ended; later children go alone.
+        contexts: OpenTelemetry's ``SpanContext`` of spans here and of their parents, by span id, as far as somebody has
+            asked for one: a child's ``parent`` is the very object that its parent gave out.
     """
 
-    __slots__ = ("closed", "generation", "offset", "root64", "size", "spans")
+    __slots__ = ("closed", "contexts", "generation", "offset", "root64", "size", "spans")
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
@@ -161,6 +206,14 @@ class LocalTrace:
         self.size = 0
         self.generation = 0
         self.closed = False
+        self.contexts: dict[int, Any] | None = None
+
+    def context_of(self, id64: int, make: Callable[[], Any]) -> Any:
+        """Return the ``SpanContext`` of the span with this id, made when nobody has asked before."""
+        if self.contexts is None:
+            self.contexts = {}
+        known = self.contexts.get(id64)
+        return known if known is not None else self.contexts.setdefault(id64, make())
 
 
 class Remote:
@@ -169,9 +222,10 @@ class Remote:
     Attributes:
         decided: False when the header left the sampling decision to us (``Sampled=?`` or missing).
         base: What travels along beside the ids (baggage, unknown pairs of the X-Ray header), or None.
+        context: The ``SpanContext`` that it was made from, or None.
     """
 
-    __slots__ = ("base", "decided", "flags", "id64", "trace_hi", "trace_lo", "tracestate")
+    __slots__ = ("base", "context", "decided", "flags", "id64", "trace_hi", "trace_lo", "tracestate")
 
     def __init__(
         self,
@@ -190,6 +244,7 @@ class Remote:
         self.tracestate = tracestate
         self.base = base
         self.decided = decided
+        self.context: Any = None
 
 
 class Suppressed:
@@ -212,7 +267,27 @@ def set_foreign(resolve: Callable[[Any], Any] | None) -> Callable[[Any], Any] | 
     return before
 
 
-class Span:
+_warn: Callable[[str], None] | None = None
+
+
+def set_warner(warn: Callable[[str], None] | None) -> None:
+    """Install what tells users of OpenTelemetry's API that a call had no effect, as its SDK does."""
+    global _warn
+    _warn = warn
+
+
+_recorded_class: type | None = None
+_dropped_class: type | None = None
+
+
+def set_classes(recorded: type | None = None, dropped: type | None = None) -> None:
+    """Say as what spans pass ``isinstance``: recorded ones (the SDK's span), and those that were sampled out."""
+    global _recorded_class, _dropped_class
+    _recorded_class = recorded or _recorded_class
+    _dropped_class = dropped or _dropped_class
+
+
+class Span(Readable):
     """One timed operation (OpenTelemetry API, "Span"), usable as context manager and as decorator.
 
     Example:
@@ -226,27 +301,30 @@ class Span:
         "__weakref__",
         "attributes",
         "base",
-        "context",
         "dropped_attributes",
         "dropped_events",
         "dropped_links",
         "end_ns",
         "ended",
-        "events",
+        "event_list",
         "extra",
         "flags",
         "id64",
-        "kind",
-        "links",
+        "kind_value",
+        "known_context",
+        "link_list",
         "name",
         "parent64",
+        "parent_context",
         "parent_remote",
+        "quiet",
         "recording",
         "scope",
+        "start_given",
         "start_ns",
         "started",
-        "status",
         "status_message",
+        "status_value",
         "token",
         "trace",
         "trace_hi",
@@ -255,17 +333,20 @@ class Span:
     )
 
     def __init__(self, scope: Scope, name: str, kind: int = 0) -> None:
+        self._set_up(scope, name, kind)
+
+    def _set_up(self, scope: Scope, name: str, kind: int) -> None:
         self.scope = scope
         self.name = name
-        self.kind = kind
+        self.kind_value = kind
         self.attributes: dict[str, Any] = {}
         self.recording = True
         if not cython.compiled:  # an extension type begins zeroed and None
-            self.events: list[Event] | None = None
-            self.links: list[Link] | None = None
+            self.event_list: list[Event] | None = None
+            self.link_list: list[Link] | None = None
             self.trace_hi = self.trace_lo = self.id64 = self.parent64 = 0
-            self.start_ns = self.end_ns = 0
-            self.flags = self.status = self.extra = 0
+            self.start_ns = self.end_ns = self.start_given = 0
+            self.flags = self.status_value = self.extra = self.quiet = 0
             self.dropped_attributes = self.dropped_events = self.dropped_links = 0
             self.parent_remote = self.started = self.ended = False
             self.trace: LocalTrace | None = None
@@ -273,7 +354,8 @@ class Span:
             self.tracestate: str | None = None
             self.base: dict[Any, Any] | None = None
             self.token: Any = None
-            self.context: Any = None
+            self.known_context: Any = None
+            self.parent_context: Any = None
 
     # ------------------------------------------------------------------ life
 
@@ -284,12 +366,35 @@ class Span:
         if not outlet.enabled:
             self.recording = False
             return
-        if type(parent) is Span:
+        if outlet.governor is not None:
+            outlet.governor(self, parent)
+        elif type(parent) is Span:
             self._child(parent)
         elif parent is None:
             self._start_trace(outlet)
         else:
             self._begin_below(outlet, parent)
+        if self.start_given:
+            self.start_ns = self.start_given
+        if outlet.listener is not None and self.recording:
+            outlet.listener.started(self, parent)
+
+    def _late(self, what: str) -> None:
+        """Say that an ended span was used, where OpenTelemetry's SDK would."""
+        if _warn is not None and self.scope.by_api and self.end_ns:
+            _warn(what)
+
+    def join(self, parent: Span | None) -> None:
+        """Give the span its local trace and its start: the parent's trace, or one of its own.
+
+        Spans of another provider, or begun before a fork, go elsewhere than this one.
+        """
+        trace: LocalTrace | None = None if parent is None else parent.trace
+        if trace is None or trace.generation != _generation or parent.scope.outlet is not self.scope.outlet:  # type: ignore[union-attr]
+            self._new_local()
+        else:
+            self.trace = trace
+            self.start_ns = monotonic_ns() + trace.offset
 
     def _child(self, parent: Span) -> None:
         if parent.trace_hi == 0 and parent.trace_lo == 0:
@@ -305,12 +410,7 @@ class Span:
         if not (parent.flags & 1):
             self.recording = False
             return
-        trace: LocalTrace | None = parent.trace
-        if trace is None or trace.generation != _generation:
-            self._new_local()
-            return
-        self.trace = trace
-        self.start_ns = monotonic_ns() + trace.offset
+        self.join(parent)
 
     def _start_trace(self, outlet: Outlet) -> None:
         self.trace_hi = next_id()
@@ -355,6 +455,9 @@ class Span:
         self.trace_lo = remote.trace_lo
         self.parent64 = remote.id64
         self.parent_remote = remote.id64 != 0  # an X-Ray header may name a trace and no parent
+        if remote.context is not None:
+            self.parent_context = remote.context
+            self.parent_remote = remote.context.is_remote
         self.tracestate = remote.tracestate
         self.flags = remote.flags
         self.id64 = next_id()
@@ -364,6 +467,13 @@ class Span:
             self._new_local()
         else:
             self.recording = False
+
+    def draw_ids(self, root: bool) -> None:
+        """Give the span an id, and a trace id where it begins a trace."""
+        if root:
+            self.trace_hi = next_id()
+            self.trace_lo = next_id()
+        self.id64 = next_id()
 
     def _new_local(self) -> None:
         trace = LocalTrace()
@@ -389,6 +499,8 @@ class Span:
             end_time: Nanoseconds since the Unix epoch, now when None.
         """
         if self.ended or not self.started:
+            if self.ended:
+                self._late("end()")
             return
         self.ended = True
         if not self.recording:
@@ -401,12 +513,22 @@ class Span:
         self.end_ns = monotonic_ns() + trace.offset
         if end_time is not None:
             self.end_ns = _moment(end_time, self.end_ns)
+        if self.scope.outlet.listener is not None:
+            self.scope.outlet.listener.ended(self, trace)
         self._finish(trace)
 
     def _finish(self, trace: LocalTrace) -> None:
         outlet: Outlet = self.scope.outlet
+        if not outlet.queues:
+            return  # for the listener only
         size = _SPAN_BYTES + _ATTRIBUTE_BYTES * len(self.attributes) + self.extra
-        if trace.closed:
+        if not self.flags & 1:
+            if trace.closed or self.id64 != trace.root64:
+                return  # recorded for the listener only (a sampler's RECORD_ONLY)
+            trace.closed = True
+            spans = trace.spans
+            size = trace.size
+        elif trace.closed:
             spans = [self]  # a late child goes alone
         else:
             trace.size += size
@@ -453,8 +575,9 @@ class Span:
                 context_reset(_current, token)
             except (ValueError, RuntimeError):  # left in another context than entered: a generator closed elsewhere
                 _count_lost_token()
-        if error is not None and self.recording:
-            self.fail(error)
+        if error is not None and self.recording and (isinstance(error, Exception) or token is None):
+            # The SDK's Span.__exit__ takes KeyboardInterrupt and the like for failures too; use_span does not.
+            self._fail(error)
         self.end()
 
     def fail(self, error: BaseException) -> None:
@@ -463,16 +586,22 @@ class Span:
         ``KeyboardInterrupt``, ``SystemExit``, cancellation and ``GeneratorExit`` are no failures of the operation and
         only end it (OpenTelemetry API ``use_span``: ``Exception`` only).
         """
-        if not self.recording or not isinstance(error, Exception):
+        if self.recording and isinstance(error, Exception):
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self.quiet & NO_RECORD:
+            self.record_exception(error, escaped=True)
+        if self.status_value == OK or self.quiet & NO_STATUS:
             return
-        self.record_exception(error, escaped=True)
-        if self.status != OK:
-            self.status = ERROR
-            info = self.events[len(self.events) - 1].error if self.events else None
-            if info is not None:
-                if self.kind and "error.type" not in self.attributes:
-                    self.set_attribute("error.type", info.type)  # semantic conventions: required when a call fails
-                self.status_message = f"{type(error).__name__}: {info.message}"
+        self.status_value = ERROR
+        info = self.event_list[len(self.event_list) - 1].error if self.event_list else None
+        if info is None:
+            self.status_message = f"{type(error).__name__}: {safe_text(error)}"
+            return
+        if self.kind_value and not self.scope.by_api and "error.type" not in self.attributes:
+            self.set_attribute("error.type", info.type)  # semantic conventions: required when a call fails
+        self.status_message = f"{type(error).__name__}: {info.message}"
 
     # ------------------------------------------------------------------ what is said about it
 
@@ -480,13 +609,16 @@ class Span:
         """Set one attribute. Exact ``str``, ``bool``, ``int`` and ``float`` are kept as they are, the rest is cleaned
         now."""
         if not self.recording:
+            if self.ended:
+                self._late("set_attribute()")
             return
         kind = type(value)
-        if ((kind is str and len(value) <= _short) or kind is int or kind is float or kind is bool) and type(
-            key
-        ) is str:
+        # No local for the outlet: the extension would count its references.
+        if (
+            (kind is str and len(value) <= self.scope.outlet.short) or kind is int or kind is float or kind is bool
+        ) and type(key) is str:
             attributes = self.attributes
-            if len(attributes) < _few and key:
+            if len(attributes) < self.scope.outlet.few and key:
                 attributes[key] = value
                 return
         self._set_slowly(key, value)
@@ -502,7 +634,10 @@ class Span:
             self.dropped_attributes += 1
             return
         try:
-            value = values.clean(value, outlet.max_length)
+            cleaned = values.clean(value, outlet.max_length)
+            if cleaned is None and value is not None and _warn is not None and self.scope.by_api:
+                _warn(f"set_attribute(): a {type(value).__name__} has no text of its own;")
+            value = cleaned
             self.extra += values.weigh(value)
         except Exception:  # noqa: BLE001 - the value's own methods: not our error, so it is told and not raised
             self.dropped_attributes += 1
@@ -541,6 +676,8 @@ class Span:
         """OpenTelemetry's form of :meth:`event`; ``timestamp`` in nanoseconds since the Unix epoch."""
         if self.recording:
             self._add(Event(safe_text(name), self._now(timestamp), {}), attributes)
+        elif self.ended:
+            self._late("add_event()")
 
     def record_exception(
         self,
@@ -555,6 +692,8 @@ class Span:
         spans").
         """
         if not self.recording:
+            if self.ended:
+                self._late("record_exception()")
             return
         try:
             info = ErrorInfo.capture(exception)
@@ -573,10 +712,10 @@ class Span:
     def _add(self, event: Event, attributes: Any) -> None:
         outlet: Outlet = self.scope.outlet
         if attributes is not None:  # not its truth value: that of an array raises
-            self._fill(event, attributes)
-        events = self.events
+            self._fill(event, attributes, outlet.max_event_attributes)
+        events = self.event_list
         if events is None:
-            self.events = events = []
+            self.event_list = events = []
         if len(events) >= outlet.max_events:
             self.dropped_events += 1
             if outlet.max_events == 0:
@@ -585,7 +724,7 @@ class Span:
         events.append(event)
         self.extra += 160
 
-    def _fill(self, target: Any, attributes: Any) -> None:
+    def _fill(self, target: Any, attributes: Any, limit: int) -> None:
         """Clean the attributes of an event or link into it, within the limit."""
         outlet: Outlet = self.scope.outlet
         try:
@@ -596,11 +735,11 @@ class Span:
             return
         for key, value in pairs:
             text = str.__str__(key) if isinstance(key, str) else ""
-            if not text or len(target.attributes) >= 128:
+            if not text or len(target.attributes) >= limit:
                 target.dropped += 1
                 continue
             try:
-                cleaned = values.clean(value, outlet.max_length)
+                cleaned = values.clean(value, outlet.max_event_length)
                 self.extra += 64 + values.weigh(cleaned)
             except Exception:  # noqa: BLE001 - the value's own methods: it loses only itself
                 target.dropped += 1
@@ -611,6 +750,8 @@ class Span:
     def add_link(self, context: Any, attributes: Mapping[str, Any] | None = None) -> None:
         """Link to the span that an OpenTelemetry ``SpanContext`` names (OpenTelemetry API, "Add Link")."""
         if not self.recording:
+            if self.ended:
+                self._late("add_link()")
             return
         outlet: Outlet = self.scope.outlet
         try:
@@ -620,18 +761,18 @@ class Span:
             faults.report("add_link")
             return
         if attributes is not None:
-            self._fill(link, attributes)
+            self._fill(link, attributes, outlet.max_link_attributes)
         valid = (link.trace_hi or link.trace_lo) and link.id64
         if not (valid or link.attributes or link.tracestate):
             return
-        if self.links is None:
-            self.links = []
-        if len(self.links) >= outlet.max_links:
+        if self.link_list is None:
+            self.link_list = []
+        if len(self.link_list) >= outlet.max_links:
             self.dropped_links += 1
             if outlet.max_links == 0:
                 return
-            del self.links[0]
-        self.links.append(link)
+            del self.link_list[0]
+        self.link_list.append(link)
         self.extra += 160
 
     def set_status(self, status: Any, description: str | None = None) -> Span:
@@ -640,10 +781,14 @@ class Span:
         OK is final, UNSET is ignored, otherwise the last call wins; a description is kept with an error only
         (OpenTelemetry API, "Set Status").
         """
-        if not self.recording or self.status == OK:
+        if not self.recording or self.status_value == OK:
+            if self.ended:
+                self._late("set_status()")
             return self
         code = getattr(status, "status_code", status)
-        if code is not status and description is None:
+        if code is not status:
+            if description is not None and _warn is not None:
+                _warn("set_status(): the description beside a Status is ignored;")
             description = getattr(status, "description", None)
         word = code.lower() if isinstance(code, str) else getattr(code, "value", code)
         number = _STATUSES.get(word) if isinstance(word, (str, int)) else None
@@ -653,7 +798,7 @@ class Span:
                 key="status",
             )
         elif number != UNSET:
-            self.status = number
+            self.status_value = number
             self.status_message = safe_text(description) if number == ERROR and description is not None else None
         return self
 
@@ -661,6 +806,8 @@ class Span:
         """Rename the span."""
         if self.recording:
             self.name = safe_text(name)
+        elif self.ended:
+            self._late("update_name()")
 
     def is_recording(self) -> bool:
         """Tell whether what is set now will be seen by anybody."""
@@ -685,34 +832,38 @@ class Span:
 
     def get_span_context(self) -> Any:
         """Return OpenTelemetry's ``SpanContext`` of this span, made when first asked for."""
-        if self.context is not None:
-            return self.context
+        if self.known_context is None:
+            trace: LocalTrace | None = self.trace
+            made = self._make_context() if trace is None else trace.context_of(self.id64, self._make_context)
+            if not self.id64:
+                return made  # before it begins a span has no ids
+            self.known_context = made
+        return self.known_context
+
+    def _make_context(self) -> Any:
         from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 
-        made = SpanContext(
-            int(self.trace_id, 16),
-            self.id64,
-            False,
-            TraceFlags(self.flags),
-            TraceState.from_header([self.tracestate]) if self.tracestate else TraceState(),
-        )
-        if self.id64:  # before it begins a span has no ids
-            self.context = made
-        return made
+        state = TraceState.from_header([self.tracestate]) if self.tracestate else TraceState()
+        return SpanContext(int(self.trace_id, 16), self.id64, False, TraceFlags(self.flags), state)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        """What ``isinstance`` takes this for beside what it is: OpenTelemetry's recorded or non-recording span."""
+        if self.started and not self.recording and self.end_ns == 0:
+            return _dropped_class or Span
+        return _recorded_class or Span
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Decorate a function, coroutine function or generator: each call gets a span with this name and these
         attributes."""
         from .wrap import decorate
 
-        return decorate(function, self.scope, self.name, self.kind, self.attributes)
+        return decorate(function, self.scope, self.name, self.kind_value, self.attributes)
 
     def __repr__(self) -> str:
         return f"<obsv span {self.name!r} trace={self.trace_id} span={self.span_id}>"
 
 
-_short = cython.declare(cython.Py_ssize_t, SHORT)
-_few = cython.declare(cython.Py_ssize_t, 128)
 _part = cython.declare(cython.Py_ssize_t, PART)
 
 _STATUSES = {"ok": OK, "error": ERROR, "unset": UNSET, UNSET: UNSET, OK: OK, ERROR: ERROR}
@@ -743,27 +894,24 @@ def _link_to(context: Any) -> Link:
     trace, span_id = int(context.trace_id), int(context.span_id)
     if not (0 <= trace < 2**128 and 0 <= span_id < 2**64):
         raise ValueError(trace)
-    header = trace_state.to_header() if trace_state else None
-    return Link(trace >> 64, trace & 0xFFFFFFFFFFFFFFFF, span_id, int(context.trace_flags) & 0xFF, header, {})
+    to_header = getattr(trace_state, "to_header", None)
+    header = (to_header() if to_header is not None else safe_text(trace_state)) if trace_state else None
+    link = Link(trace >> 64, trace & 0xFFFFFFFFFFFFFFFF, span_id, int(context.trace_flags) & 0xFF, header, {})
+    link.context = context
+    return link
 
 
-def configure_limits(count: int, length: int, records: int = PART) -> None:
-    """Set what :meth:`Span.set_attribute` takes on its fast path: below every outlet's own limits.
-
-    Args:
-        count: Attributes of a span.
-        length: Characters of a text, negative for no limit.
-        records: Spans that a queue holds: a part of a trace must not be longer.
-    """
-    global _few, _short, _part
+def set_part(records: int) -> None:
+    """Set how long a part of a trace may be: no longer than what a queue holds."""
+    global _part
     _part = max(1, min(PART, records))
-    _few = max(0, min(count, 128))
-    _short = SHORT if length < 0 else min(length, SHORT)
 
 
 def new_span(scope: Scope, name: str, kind: int) -> Span:
     """Make a span that has not begun."""
-    return Span(scope, name, kind)
+    made: Span = Span.__new__(Span)  # compiled, this skips what calling a class costs
+    made._set_up(scope, name, kind)
+    return made
 
 
 def span(name: str, /, **attributes: Any) -> Span:

@@ -1,4 +1,7 @@
-"""OpenTelemetry on top of the hot path: loaded when the program imports ``opentelemetry.trace``, and not before."""
+"""OpenTelemetry on top of the hot path: loaded when the program imports ``opentelemetry.trace``, and not before.
+
+Public here: :class:`TracerProvider`, for programs that build their own.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
+    from typing import Any
+
+    from .sdk_provider import TracerProvider
+
+__all__ = ["TracerProvider", "adopt", "adopt_sdk"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "TracerProvider":  # needs the SDK, which is loaded only for those who ask for it
+        from .sdk_provider import TracerProvider
+
+        return TracerProvider
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def adopt(module: ModuleType, flush: Callable[[float], bool]) -> None:
@@ -15,14 +31,43 @@ def adopt(module: ModuleType, flush: Callable[[float], bool]) -> None:
         module: ``opentelemetry.trace``.
         flush: What the provider's ``force_flush()`` calls, with seconds; it tells whether everything left in time.
     """
+    from . import provider
+
+    bridge(module)
+    provider.install(flush)
+
+
+def bridge(module: ModuleType) -> None:
+    """Let OpenTelemetry's API and obsv's share spans and what is current, whoever the provider is.
+
+    Args:
+        module: ``opentelemetry.trace``.
+    """
     import opentelemetry.context as api
 
     from ..hotpath import headers
-    from ..hotpath.span import set_foreign
-    from . import context, provider
+    from ..hotpath.span import Span, set_classes, set_foreign, set_warner
+    from . import context, warnings
 
+    module.Span.register(Span)
+    set_classes(dropped=module.NonRecordingSpan)
     if not isinstance(api._RUNTIME_CONTEXT, context.RuntimeContext):
         api._RUNTIME_CONTEXT = context.RuntimeContext()
     set_foreign(context.resolve)
+    set_warner(warnings.warn)
     headers.set_baggage_writer(context.baggage_text)
-    provider.install(flush)
+
+
+def adopt_sdk(module: ModuleType) -> None:
+    """Make obsv's objects pass the SDK's ``isinstance`` checks: called when ``opentelemetry.sdk.trace`` was imported.
+
+    Args:
+        module: ``opentelemetry.sdk.trace``.
+    """
+    from ..hotpath.span import set_classes
+    from .provider import BaseProvider, Tracer
+
+    set_classes(recorded=module._Span)
+    if not issubclass(module.TracerProvider, BaseProvider):  # somebody may have put ours there
+        module.TracerProvider.register(BaseProvider)
+    module.Tracer.register(Tracer)

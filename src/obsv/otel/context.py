@@ -84,7 +84,7 @@ def resolve(state: Any) -> Any:
     context = span.get_span_context()
     if not context.is_valid:
         return None
-    return Remote(
+    remote = Remote(
         context.trace_id >> 64,
         context.trace_id & _MASK64,
         context.span_id,
@@ -92,6 +92,8 @@ def resolve(state: Any) -> Any:
         context.trace_state.to_header() if context.trace_state else None,
         dict(state),
     )
+    remote.context = context
+    return remote
 
 
 def baggage_text(base: Any) -> str | None:

@@ -11,9 +11,10 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 
 from ..hotpath import faults
 from ..hotpath.errors import safe_text
-from ..hotpath.span import OUTLET, Scope, Span, _moment, attach, current, detach, new_span, start_span
+from ..hotpath.span import NO_RECORD, NO_STATUS, OUTLET, Scope, Span, _moment, attach, current, detach, new_span
 from ..hotpath.wrap import Call, decorate, wrap
 from .context import as_context
+from .warnings import warn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,20 +22,26 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
+    from ..hotpath.span import Outlet
+
 MAX_TRACERS = 1000
 """Tracers that are remembered. A program that makes a scope for each request must not fill the memory."""
 
 
-class TracerProvider(api.TracerProvider):
-    """Give out tracers whose spans go where ``obsv.init()`` sends them.
+class BaseProvider(api.TracerProvider):
+    """What the provider of ``obsv.init()`` and :class:`obsv.otel.TracerProvider` have in common.
 
-    Args:
-        flush: Sends what is queued within so many seconds and tells whether everything left.
+    The names of the attributes, private ones too, are those of the SDK's provider, because popular tools read and set
+    them.
     """
 
-    def __init__(self, flush: Callable[[float], bool]) -> None:
-        self._flush = flush
-        self._tracers: dict[tuple[str, str | None, str | None], Tracer] = {}
+    _disabled = False
+    _tracer_configurator: Callable[[Any], Any] | None = None
+
+    def __init__(self, outlet: Outlet) -> None:
+        self._outlet = outlet
+        outlet.owner = self
+        self._tracers: dict[Any, Tracer] = {}
 
     def get_tracer(
         self,
@@ -42,20 +49,84 @@ class TracerProvider(api.TracerProvider):
         instrumenting_library_version: str | None = None,
         schema_url: str | None = None,
         attributes: Mapping[str, Any] | None = None,
-    ) -> Tracer:
-        """Return the tracer of an instrumentation scope."""
+    ) -> Any:
+        """Return the tracer of an instrumentation scope; for the same scope the same one."""
+        if self._disabled:
+            return api.NoOpTracer()
         name = _text(instrumenting_module_name) or ""
+        if not name:
+            warn("get_tracer() without a module name;", error=True)
         version, schema_url = _text(instrumenting_library_version), _text(schema_url)
         cleaned = _cleaned(attributes)
-        if cleaned:
-            return Tracer(Scope(name, version, OUTLET, schema_url, cleaned))
-        key = (name, version, schema_url)
+        key = (name, version or "", schema_url, repr(sorted(cleaned.items())) if cleaned else "")
         tracer = self._tracers.get(key)
         if tracer is None:
-            tracer = Tracer(Scope(name, version, OUTLET, schema_url))
+            tracer = Tracer(self, Scope(name, version, self._outlet, schema_url, cleaned or None, True))
+            if self._tracer_configurator is not None:
+                tracer._configure(self._tracer_configurator)
             if len(self._tracers) < MAX_TRACERS:
                 tracer = self._tracers.setdefault(key, tracer)
         return tracer
+
+    @property
+    def resource(self) -> Any:
+        """The ``opentelemetry.sdk.resources.Resource`` of the spans."""
+        return resource_of(self._outlet)
+
+    def add_span_processor(self, span_processor: Any) -> None:
+        """Tell a processor of every span from now on, also of tracers and spans that are there already."""
+        self._active_span_processor.add_span_processor(span_processor)
+
+    @property
+    def _active_span_processor(self) -> Any:
+        raise NotImplementedError
+
+    def _flush_processors(self, timeout_millis: int) -> bool:
+        try:
+            return self._active_span_processor.force_flush(timeout_millis) is not False
+        except Exception as error:  # noqa: BLE001 - a processor of the user's
+            faults.report("force_flush of a span processor", error)
+            return False
+
+    def _shut_processors(self) -> None:
+        try:
+            self._active_span_processor.shutdown()
+        except Exception as error:  # noqa: BLE001 - a processor of the user's
+            faults.report("shutdown of a span processor", error)
+
+
+class InitProvider(BaseProvider):
+    """The provider of ``obsv.init()``: its spans go to obsv's sinks, and to the processors that somebody adds.
+
+    The SDK is loaded when the first processor comes, or when somebody looks at what only the SDK has.
+
+    Args:
+        flush: Sends what is queued within so many seconds and tells whether everything left.
+    """
+
+    def __init__(self, flush: Callable[[float], bool]) -> None:
+        super().__init__(OUTLET)
+        self._flush = flush
+        self._processor: Any = None
+
+    @property
+    def _active_span_processor(self) -> Any:
+        if self._processor is None:
+            import atexit
+
+            from opentelemetry.sdk.trace import SynchronousMultiSpanProcessor
+
+            from .processors import Listener
+
+            self._processor = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]
+            OUTLET.listener = Listener(lambda: self._processor)
+            atexit.register(self._shut_processors)
+        return self._processor
+
+    @_active_span_processor.setter
+    def _active_span_processor(self, processor: Any) -> None:
+        self._active_span_processor  # noqa: B018 - makes the listener
+        self._processor = processor
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Send what is queued; True when everything left in time."""
@@ -64,18 +135,120 @@ class TracerProvider(api.TracerProvider):
         except Exception:  # noqa: BLE001 - whatever was given
             faults.tell("force_flush() needs milliseconds; 30,000 are used", key="force_flush")
             seconds = 30.0
-        return self._flush(seconds)
+        flushed = self._processor is None or self._flush_processors(int(seconds * 1000))
+        return self._flush(seconds) and flushed
 
     def shutdown(self) -> None:
-        """Send what is queued. obsv itself goes on: ``obsv.shutdown()`` ends it."""
-        self.force_flush()
+        """Send what is queued, and shut the processors down. obsv itself goes on: ``obsv.shutdown()`` ends it."""
+        if self._processor is not None:
+            self._shut_processors()
+        self._flush(30.0)
+
+    @property
+    def sampler(self) -> Any:
+        """The sampler, as the SDK's class: what obsv was told by its settings, or what somebody has set here."""
+        governor = OUTLET.governor
+        if governor is not None:
+            return governor.sampler  # type: ignore[attr-defined]
+        from opentelemetry.sdk.trace.sampling import DEFAULT_ON, ParentBasedTraceIdRatio
+
+        return DEFAULT_ON if OUTLET.sample_all else ParentBasedTraceIdRatio(OUTLET.threshold / 2**64)
+
+    @sampler.setter
+    def sampler(self, sampler: Any) -> None:
+        from .sampling import govern
+
+        self._active_span_processor  # noqa: B018 - makes the listener
+        govern(OUTLET, sampler, None)
+
+    @property
+    def id_generator(self) -> Any:
+        """The SDK's generator; the spans' ids are made by obsv, in the same way."""
+        from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+
+        return RandomIdGenerator()
+
+
+_resources: dict[int, tuple[dict[str, Any], Any]] = {}
+
+
+def resource_of(outlet: Outlet) -> Any:
+    """Return the SDK's ``Resource`` of an outlet, the same object as long as nothing has changed."""
+    found = outlet.resource
+    if not isinstance(found, dict):
+        return found
+    known = _resources.get(id(outlet))
+    if known is None or known[0] != found:
+        from opentelemetry.sdk.resources import Resource
+
+        known = _resources[id(outlet)] = (dict(found), Resource(found))
+    return known[1]
 
 
 class Tracer(api.Tracer):
-    """Make spans of one scope."""
+    """Make spans of one scope.
 
-    def __init__(self, scope: Scope) -> None:
+    Attributes that the SDK's tracer has are there too, made when they are read.
+    """
+
+    _tracer_config: Any = None
+
+    def __init__(self, provider: BaseProvider, scope: Scope) -> None:
+        self._provider = provider
         self._scope = scope
+        self._enabled = True
+
+    def _is_enabled(self) -> bool:
+        return self._enabled
+
+    def _configure(self, configurator: Callable[[Any], Any]) -> None:
+        """Take over what a tracer configurator says of this scope; one that fails leaves the tracer on."""
+        try:
+            config = configurator(self._instrumentation_scope)
+        except Exception as error:  # noqa: BLE001 - a configurator of the user's
+            faults.report("tracer configurator", error)
+            from opentelemetry.sdk.trace import _TracerConfig
+
+            config = _TracerConfig.default()  # type: ignore[no-untyped-call]
+        self._tracer_config = config
+        self._enabled = bool(config.is_enabled)
+
+    @property
+    def _instrumentation_scope(self) -> Any:
+        from .view import scope_of
+
+        return scope_of(self._scope)
+
+    @property
+    def instrumentation_info(self) -> Any:
+        """The scope in the form that OpenTelemetry 1.11 deprecated."""
+        from .view import info_of
+
+        return info_of(self._scope)
+
+    @property
+    def resource(self) -> Any:
+        """The provider's resource."""
+        return resource_of(self._scope.outlet)
+
+    @property
+    def sampler(self) -> Any:
+        """The provider's sampler."""
+        return self._provider.sampler  # type: ignore[attr-defined]
+
+    @property
+    def id_generator(self) -> Any:
+        """The provider's id generator."""
+        return self._provider.id_generator  # type: ignore[attr-defined]
+
+    @property
+    def span_processor(self) -> Any:
+        """The provider's processors."""
+        return self._provider._active_span_processor
+
+    @property
+    def _span_limits(self) -> Any:
+        return getattr(self._provider, "_span_limits", None)
 
     def start_span(
         self,
@@ -89,12 +262,18 @@ class Tracer(api.Tracer):
         set_status_on_exception: bool = True,
     ) -> Any:
         """Start a span that is not current (OpenTelemetry API, "Span Creation")."""
-        parent = current() if context is None else context
-        made = start_span(self._scope, _name(name), _kind(kind), parent, attributes)
+        if not self._enabled:
+            return api.NonRecordingSpan(api.get_current_span(context).get_span_context())
+        made = new_span(self._scope, _name(name), _kind(kind))
+        if attributes is not None:
+            made.set_attributes(attributes)
         if links is not None:
             _link(made, links)
         if start_time is not None:
-            made.start_ns = _moment(start_time, made.start_ns)
+            made.start_given = _moment(start_time, 0)
+        if record_exception is not True or set_status_on_exception is not True:
+            made.quiet = (0 if record_exception else NO_RECORD) | (0 if set_status_on_exception else NO_STATUS)
+        made.begin(current() if context is None else context)
         return made
 
     def start_as_current_span(
@@ -111,14 +290,22 @@ class Tracer(api.Tracer):
     ) -> Any:
         """Return a context manager, usable as decorator too, whose block runs inside a new span."""
         plain = context is None and links is None and start_time is None
-        if plain and record_exception is True and set_status_on_exception is True and end_on_exit is True:
+        if (
+            plain
+            and self._enabled
+            and record_exception is True
+            and set_status_on_exception is True
+            and end_on_exit is True
+        ):
             span = new_span(self._scope, _name(name), _kind(kind))
             if attributes is not None:
                 span.set_attributes(attributes)
             return span
         return _Current(
             self._scope,
-            lambda: self.start_span(name, context, kind, attributes, links, start_time),
+            lambda: self.start_span(
+                name, context, kind, attributes, links, start_time, record_exception, set_status_on_exception
+            ),
             bool(record_exception),
             bool(set_status_on_exception),
             bool(end_on_exit),
@@ -256,15 +443,14 @@ def _cleaned(attributes: Any) -> dict[str, Any]:
     return span.attributes
 
 
-_provider: TracerProvider | None = None
+_provider: InitProvider | None = None
 
 
 def install(flush: Callable[[float], bool]) -> None:
     """Make obsv's provider the global one, unless the program has set another already."""
     global _provider
-    api.Span.register(Span)
     if _provider is None:
-        _provider = TracerProvider(flush)
+        _provider = InitProvider(flush)
     if api._TRACER_PROVIDER is None:
         api.set_tracer_provider(_provider)
     elif api._TRACER_PROVIDER is not _provider:
@@ -274,4 +460,4 @@ def install(flush: Callable[[float], bool]) -> None:
         )
 
 
-__all__ = ["MAX_TRACERS", "Tracer", "TracerProvider", "install"]
+__all__ = ["MAX_TRACERS", "BaseProvider", "InitProvider", "Tracer", "install", "resource_of"]

@@ -83,7 +83,7 @@ def inside_http_client(instance: Any = None, args: Any = None, kwargs: Any = Non
     Made to be given as ``unless=`` by patches of libraries on which others stand (urllib3).
     """
     span = current_span()
-    if span.kind != CLIENT or not span.recording:
+    if span.kind_value != CLIENT or not span.recording:
         return suppressed()
     return "http.request.method" in span.attributes or "rpc.method" in span.attributes
 
@@ -92,7 +92,7 @@ def http_status(span: Span, status: int) -> None:
     """Set a response's status on an HTTP span (semantic conventions, "HTTP spans": 5xx is an error, 4xx one for clients
     only)."""
     span.set_attribute("http.response.status_code", status)
-    if status >= 500 or (status >= 400 and span.kind == CLIENT):
+    if status >= 500 or (status >= 400 and span.kind_value == CLIENT):
         span.set_attribute("error.type", str(status))
-        if span.status == 0:
-            span.status = ERROR
+        if span.status_value == 0:
+            span.status_value = ERROR

@@ -150,8 +150,8 @@ class Exchange:
                 if failed is not None:
                     span.fail(failed)
                 span.set_attribute("error.type", kind)
-                if span.status == 0:
-                    span.status = ERROR
+                if span.status_value == 0:
+                    span.status_value = ERROR
         if self.method is not None and METER.enabled:  # before the span: who has seen the one can count on the other
             seconds = perf_counter() - self.begun if elapsed is None else elapsed
             _record(self.method, route, status, self.scheme, kind, seconds)

@@ -56,7 +56,7 @@ def call(span: Span, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
     span.name = f"{service}.{operation}"
     sending = (service, operation) in _SENDING
     if sending:
-        span.kind = PRODUCER
+        span.kind_value = PRODUCER
     if span.recording:
         span.set_attribute("rpc.system", "aws-api")
         span.set_attribute("rpc.service", service)
@@ -82,7 +82,7 @@ def _set_parameters(span: Span, service: str, operation: str, parameters: dict[s
             span.set_attribute(attribute, value)
     if service == "SQS" or service == "SNS":
         place = str(parameters.get("QueueUrl") or parameters.get("TopicArn") or parameters.get("TargetArn") or "")
-        verb = "send" if span.kind == PRODUCER else "receive" if operation == "ReceiveMessage" else ""
+        verb = "send" if span.kind_value == PRODUCER else "receive" if operation == "ReceiveMessage" else ""
         if verb and place:
             span.set_attribute("messaging.system", f"aws_{service.lower()}")
             span.set_attribute("messaging.operation.type", verb)

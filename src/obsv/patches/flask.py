@@ -93,7 +93,7 @@ def unhandled(wrapped: Any, app: Any, args: tuple[Any, ...], kwargs: dict[str, A
 @guard(WHERE)
 def _begin(environ: Any, start_response: Any) -> Call | None:
     state = current()
-    if type(state) is Span and state.kind == SERVER and not state.ended:
+    if type(state) is Span and state.kind_value == SERVER and not state.ended:
         return None
     path = _decoded(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))
     if excluded.patterns and excluded.matches(path):
@@ -102,7 +102,7 @@ def _begin(environ: Any, start_response: Any) -> Call | None:
     if method not in METHODS and method.upper() in METHODS:
         method = method.upper()  # Werkzeug does not tell them apart either
     call = Call(method, environ["wsgi.url_scheme"])
-    port = environ.get("SERVER_PORT", "")
+    port = str(environ.get("SERVER_PORT", ""))  # PEP 3333 says a text; some gateways give a number
     call.open(
         _parent(environ),
         path,

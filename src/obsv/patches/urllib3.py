@@ -25,9 +25,9 @@ _CONTEXT = frozenset(("traceparent", "x-amzn-trace-id"))
 def covered(pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Tell whether a library above has a span for this request, or decided against one."""
     span = current_span()
-    if span.kind == PRODUCER and span.recording:
+    if span.kind_value == PRODUCER and span.recording:
         return "rpc.method" in span.attributes  # botocore sending to SQS or SNS
-    if span.kind in (CLIENT, PRODUCER) and span.id64 and not span.flags & 1:
+    if span.kind_value in (CLIENT, PRODUCER) and span.id64 and not span.flags & 1:
         return True  # not sampled: there is nothing to tell, and the library above has written the headers
     return inside_http_client()
 
@@ -99,7 +99,7 @@ def _same_trace(span: Span, header: object) -> bool:
 def _set_peer(connection: Any) -> None:
     """Note the address behind the name, on the span of whichever library sends this request."""
     span = current_span()
-    if span.kind not in (CLIENT, PRODUCER) or not span.recording:
+    if span.kind_value not in (CLIENT, PRODUCER) or not span.recording:
         return
     try:
         peer = connection.sock.getpeername()

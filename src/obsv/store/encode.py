@@ -38,7 +38,7 @@ class TraceUpdate:
 
     def add_span(self, span: Span, rank: int) -> None:
         self.spans += 1
-        self.errors += span.status == ERROR
+        self.errors += span.status_value == ERROR
         self._cover(integer(span.start_ns), integer(span.end_ns))
         best = self.root
         if best is None or rank > self.root_rank or (rank == self.root_rank and span.start_ns < best.start_ns):
@@ -80,15 +80,15 @@ def span_columns(span: Span, process: int) -> Row:
         span.parent_id,
         int(span.parent_remote),
         text(span.name),
-        integer(span.kind),
+        integer(span.kind_value),
         integer(span.flags),
         integer(span.start_ns),
         integer(span.end_ns),
-        integer(span.status),
+        integer(span.status_value),
         text_or_none(span.status_message),
         json_or_none(span.attributes),
-        json_or_none([[event.name, event.time_ns, event.all_attributes()] for event in span.events or ()]),
-        json_or_none([link_parts(link) for link in span.links or ()]),
+        json_or_none([[event.name, event.time_ns, event.all_attributes()] for event in span.event_list or ()]),
+        json_or_none([link_parts(link) for link in span.link_list or ()]),
         text_or_none(span.tracestate),
         text_or_none(scope.name),
         text_or_none(scope.version),

@@ -296,13 +296,13 @@ def span_row(span: Span, service: str, pid: int = 0) -> SpanRow:
     row = SpanRow(span.trace_id, span.span_id, span.parent_id, span.name, service, span.start_ns, span.end_ns)
     row.parent_remote = bool(span.parent_remote)
     row.pid = pid
-    row.kind = span.kind
+    row.kind = span.kind_value
     row.flags = span.flags
-    row.status = span.status
+    row.status = span.status_value
     row.status_message = span.status_message
     row.attributes = dict(span.attributes)
-    row.events = [EventRow(event.name, event.time_ns, event.all_attributes()) for event in span.events or ()]
-    row.links = [link_parts(link) for link in span.links or ()]
+    row.events = [EventRow(event.name, event.time_ns, event.all_attributes()) for event in span.event_list or ()]
+    row.links = [link_parts(link) for link in span.link_list or ()]
     row.tracestate = span.tracestate
     row.scope = span.scope.name
     return row

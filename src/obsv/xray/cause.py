@@ -53,7 +53,7 @@ def flags(span: Span) -> dict[str, bool]:
         return {"error": True, "throttle": True} if status == 429 or throttled else {"error": True}
     if status is not None and 500 <= status < 600:
         return {"fault": True, "throttle": True} if status == 503 and throttled else {"fault": True}
-    if span.status == _ERROR:
+    if span.status_value == _ERROR:
         return {"error": True, "throttle": True} if throttled else {"fault": True}
     return {}
 
@@ -61,13 +61,13 @@ def flags(span: Span) -> dict[str, bool]:
 def cause(span: Span) -> dict[str, Any] | None:
     """Return the ``cause`` block: the span's exceptions with the chains behind them, or its status message."""
     exceptions: list[dict[str, Any]] = []
-    remote = span.kind in (2, 3)  # client, producer: it happened over there
-    for event in span.events or ():
+    remote = span.kind_value in (2, 3)  # client, producer: it happened over there
+    for event in span.event_list or ():
         if event.error is not None:
             exceptions.extend(_chain(event.error, span.id64, len(exceptions), remote))
         elif event.name == "exception":
             exceptions.append(_foreign(event, span.id64, len(exceptions), remote))
-    if not exceptions and span.status == _ERROR and span.status_message:
+    if not exceptions and span.status_value == _ERROR and span.status_message:
         exceptions.append({"id": _identity(span.id64, 0), "message": text(span.status_message), "remote": remote})
     return {"exceptions": exceptions} if exceptions else None
 

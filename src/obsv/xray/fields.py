@@ -97,13 +97,13 @@ def about(span: Span, name: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if span.name != name:
         found["name"] = span.name
-    if span.kind in _KINDS:
-        found["kind"] = _KINDS[span.kind]
+    if span.kind_value in _KINDS:
+        found["kind"] = _KINDS[span.kind_value]
     if span.scope is not None and span.scope.name and not span.scope.name.startswith("obsv"):
         found["scope"] = span.scope.name
         if span.scope.version:
             found["scope_version"] = span.scope.version
-    if span.status == 2 and span.status_message:
+    if span.status_value == 2 and span.status_message:
         found["status_message"] = span.status_message
     if span.tracestate:
         found["tracestate"] = span.tracestate
@@ -113,7 +113,7 @@ def about(span: Span, name: str) -> dict[str, Any]:
             "time": event.time_ns / 1e9,
             "attributes": {k: _finite(v) for k, v in event.attributes.items()},
         }
-        for event in span.events or ()
+        for event in span.event_list or ()
         if event.error is None and event.name != "exception"
     ]
     if events:

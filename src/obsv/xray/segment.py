@@ -155,7 +155,7 @@ class _Writer:
     def root(self, span: Span) -> list[Node]:
         """A local root: a segment, or a segment with the root as subsegment."""
         name = segment_name(self.service, span.name)
-        if span.kind not in (_CLIENT, _PRODUCER):
+        if span.kind_value not in (_CLIENT, _PRODUCER):
             rest = dict(span.attributes)
             fields = _times(name, span.id64, span)
             self._segment_fields(fields, span, rest)
@@ -178,7 +178,7 @@ class _Writer:
         fields = _times(name, span.id64, span)
         if called:
             fields["namespace"] = "aws"
-        elif span.kind in (_CLIENT, _PRODUCER):
+        elif span.kind_value in (_CLIENT, _PRODUCER):
             fields["namespace"] = "remote"
         self._common(fields, span, rest, {}, called)
         own = fit(fields, self.limit - 2 - INDEPENDENT_BYTES)
@@ -215,14 +215,14 @@ class _Writer:
             "cause": cause(span),
         }
         fields.update({key: block for key, block in blocks.items() if block})
-        if span.links:
+        if span.link_list:
             fields["links"] = [
                 {
                     "trace_id": trace_id(link.trace_hi, link.trace_lo),
                     "id": f"{link.id64:016x}",
                     "attributes": link.attributes,
                 }
-                for link in span.links
+                for link in span.link_list
             ]
         annotations, rest = divide(rest)
         if annotations:
@@ -248,7 +248,7 @@ def _times(name: str, identity: int, span: Span) -> dict[str, Any]:
 
 def _subsegment_names(span: Span, attributes: dict[str, Any], called: bool) -> list[Any]:
     """Return candidates for the name, best first: X-Ray's users look for whom a call reaches."""
-    if span.kind not in (_CLIENT, _PRODUCER, _CONSUMER) and not called:
+    if span.kind_value not in (_CLIENT, _PRODUCER, _CONSUMER) and not called:
         return [span.name]
     candidates: list[Any] = []
     if called:
@@ -261,9 +261,9 @@ def _subsegment_names(span: Span, attributes: dict[str, Any], called: bool) -> l
         # Redis counts its databases: "0@cache" would say less than "redis@cache".
         database = system if database is None or text(database).isdigit() else database
         candidates.append(f"{text(database)}@{text(host)}" if host is not None else text(database))
-    if span.kind == _CLIENT:
+    if span.kind_value == _CLIENT:
         candidates += [first(attributes, "rpc.service"), host]
-    if span.kind in (_PRODUCER, _CONSUMER):
+    if span.kind_value in (_PRODUCER, _CONSUMER):
         candidates.append(first(attributes, "messaging.destination.name"))
     candidates.append(span.name)
     return candidates

@@ -39,18 +39,17 @@ class Finished:
 def finished() -> Iterator[Finished]:
     outlet = hot.OUTLET
     queue = BoundedQueue(1_000_000, 1 << 30, 1_000_000, None, None)
-    limits = outlet.max_attributes, outlet.max_length, outlet.max_events, outlet.max_links
+    limits = (outlet.max_attributes, outlet.max_length, outlet.max_event_length, outlet.max_events, outlet.max_links)
     outlet.queues = (queue,)
     outlet.enabled = True
     outlet.set_ratio(1.0)
     outlet.time_ids = False
     outlet.sampler = None
-    outlet.set_attribute_limits(outlet.max_attributes, outlet.max_length)
     yield Finished(queue)
     outlet.enabled = False
     outlet.queues = ()
     outlet.set_ratio(1.0)
     outlet.time_ids = False
     outlet.sampler = None
-    outlet.max_attributes, outlet.max_length, outlet.max_events, outlet.max_links = limits
-    outlet.set_attribute_limits(outlet.max_attributes, outlet.max_length)
+    count, length, outlet.max_event_length, outlet.max_events, outlet.max_links = limits
+    outlet.set_attribute_limits(count, length)

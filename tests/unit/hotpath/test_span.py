@@ -62,18 +62,18 @@ def test_a_span_has_what_it_was_given(finished: Any) -> None:
     [done] = finished.spans()
     assert done is made
     assert done.name == "charge"
-    assert done.kind == 0
+    assert done.kind_value == 0
     assert done.attributes == {"amount": 12, "paid": True}
     assert before <= done.start_ns <= done.end_ns <= time.time_ns()
     assert (done.parent64, done.parent_id, done.parent_remote) == (0, None, False)
     assert not done.is_recording()
-    assert done.status == UNSET
+    assert done.status_value == UNSET
 
 
 @pytest.mark.parametrize("kind", range(5))
 def test_kinds(finished: Any, kind: int) -> None:
     start_span(SCOPE, "x", kind, None).end()
-    assert finished.one().kind == kind
+    assert finished.one().kind_value == kind
 
 
 def test_children_go_with_their_root_in_order_of_ending(finished: Any) -> None:
@@ -132,7 +132,7 @@ def test_end_twice_counts_once(finished: Any) -> None:
     done = finished.one()
     assert done.end_ns == ended
     assert done.attributes == {}
-    assert done.events is None
+    assert done.event_list is None
     assert done.name == "x"
 
 
@@ -162,7 +162,7 @@ def test_use_before_init_is_a_no_op() -> None:
 def test_the_no_op_span_keeps_nothing(finished: Any) -> None:
     NOOP.set(a=1).event("e").set_status("ok").record_exception(ValueError())
     NOOP.end()
-    assert (NOOP.attributes, NOOP.events, NOOP.status) == ({}, None, UNSET)
+    assert (NOOP.attributes, NOOP.event_list, NOOP.status_value) == ({}, None, UNSET)
     assert not NOOP.get_span_context().is_valid
     assert current_span() is NOOP
     with span("below nothing") as made:
@@ -361,8 +361,8 @@ def test_mutating_a_value_afterwards_changes_nothing(finished: Any) -> None:
         numbers.append(3)
         words["a"].append("y")
     assert made.attributes == {"numbers": (1, 2), "words": {"a": ("x",)}}
-    assert made.events is not None
-    assert made.events[0].attributes == {"numbers": (1, 2)}
+    assert made.event_list is not None
+    assert made.event_list[0].attributes == {"numbers": (1, 2)}
 
 
 def test_a_value_that_cannot_be_read_loses_only_itself(finished: Any) -> None:
@@ -371,7 +371,7 @@ def test_a_value_that_cannot_be_read_loses_only_itself(finished: Any) -> None:
         made.event("e", bad=Unreadable(), good=1)
     assert made.attributes == {"good": 1}
     assert made.dropped_attributes == 1
-    [event] = made.events or []
+    [event] = made.event_list or []
     assert event.attributes == {"good": 1}
     assert event.dropped == 1
 
@@ -419,7 +419,7 @@ def test_set_takes_every_keyword(finished: Any) -> None:
     with span("x", self=1, name="n") as made:
         made.set(self=2, name="m").event("e", self=3, name="o")
     assert made.attributes == {"self": 2, "name": "m"}
-    assert (made.events or [])[0].attributes == {"self": 3, "name": "o"}
+    assert (made.event_list or [])[0].attributes == {"self": 3, "name": "o"}
 
 
 def test_the_oldest_attribute_makes_room(finished: Any) -> None:
@@ -445,7 +445,7 @@ def test_long_texts_are_cut_when_there_is_a_limit(finished: Any) -> None:
         made.set(short="abcd", long="abcde", many=["abcdef"], deep={"k": "abcdef"})
         made.event("e", long="abcdef")
     assert made.attributes == {"short": "abcd", "long": "abcd", "many": ("abcd",), "deep": {"k": "abcd"}}
-    assert (made.events or [])[0].attributes == {"long": "abcd"}
+    assert (made.event_list or [])[0].attributes == {"long": "abcd"}
 
 
 # ---------------------------------------------------------------------- events, links, status
@@ -456,7 +456,7 @@ def test_events(finished: Any) -> None:
         assert made.event("one", key="v") is made
         made.add_event("two", {"a": [1]}, 5)
         made.add_event("three")
-    one, two, three = made.events or []
+    one, two, three = made.event_list or []
     assert (one.name, one.attributes, one.error) == ("one", {"key": "v"}, None)
     assert (two.time_ns, two.attributes) == (5, {"a": (1,)})
     assert made.start_ns <= one.time_ns <= three.time_ns <= made.end_ns
@@ -467,14 +467,14 @@ def test_the_oldest_event_makes_room(finished: Any) -> None:
     with span("x") as made:
         for i in range(5):
             made.event(str(i))
-    assert [event.name for event in made.events or []] == ["3", "4"]
+    assert [event.name for event in made.event_list or []] == ["3", "4"]
     assert made.dropped_events == 3
     hot.OUTLET.max_events = 0
     with pytest.raises(ValueError, match="boom"), span("none") as made:
         raise ValueError("boom")
-    assert not made.events
+    assert not made.event_list
     assert made.dropped_events == 1
-    assert made.status == ERROR
+    assert made.status_value == ERROR
 
 
 def test_events_with_impossible_arguments(finished: Any) -> None:
@@ -482,7 +482,7 @@ def test_events_with_impossible_arguments(finished: Any) -> None:
     with span("x") as made:
         for bad in (Unreadable(), None, 5):
             made.add_event(bad, bad, bad)
-    assert [event.name for event in made.events or []] == ["<Unreadable: its text cannot be read>", "None", "5"]
+    assert [event.name for event in made.event_list or []] == ["<Unreadable: its text cannot be read>", "None", "5"]
 
 
 def test_links(finished: Any) -> None:
@@ -493,7 +493,7 @@ def test_links(finished: Any) -> None:
         made.add_link(there, {"k": [1]})
         made.add_link(empty)
         made.add_link(empty, {"why": "kept because of this"})
-    first, second = made.links or []
+    first, second = made.link_list or []
     assert (first.trace_hi, first.trace_lo, first.id64, first.flags) == (2**63, 5, 9, 1)
     assert (first.tracestate, first.attributes) == ("a=b", {"k": (1,)})
     assert second.attributes == {"why": "kept because of this"}
@@ -507,7 +507,7 @@ def test_links_over_the_limit_and_wrong_ones(finished: Any) -> None:
             made.add_link(otel.SpanContext(number, number, True))
         for bad in (None, "x", 5, Unreadable()):
             made.add_link(bad, {"a": 1})
-    assert [link.id64 for link in made.links or []] == [2]
+    assert [link.id64 for link in made.link_list or []] == [2]
     assert made.dropped_links == 5
 
 
@@ -532,15 +532,15 @@ def test_links_over_the_limit_and_wrong_ones(finished: Any) -> None:
 def test_status(finished: Any, given: Any, kept: int, message: str | None) -> None:
     with span("x") as made:
         made.set_status(*given)
-    assert (made.status, made.status_message) == (kept, message)
+    assert (made.status_value, made.status_message) == (kept, message)
 
 
 def test_ok_is_final_and_otherwise_the_last_call_wins(finished: Any) -> None:
     with span("x") as made:
         made.set_status("error", "first").set_status("error", "second").set_status("unset")
-        assert (made.status, made.status_message) == (ERROR, "second")
+        assert (made.status_value, made.status_message) == (ERROR, "second")
         made.set_status("ok").set_status("error", "late")
-    assert (made.status, made.status_message) == (OK, None)
+    assert (made.status_value, made.status_message) == (OK, None)
 
     def fail_after_all() -> None:
         current_span().set_status("ok")
@@ -548,8 +548,8 @@ def test_ok_is_final_and_otherwise_the_last_call_wins(finished: Any) -> None:
 
     with pytest.raises(ValueError, match="x"), span("x") as made:
         fail_after_all()
-    assert made.status == OK
-    assert made.events
+    assert made.status_value == OK
+    assert made.event_list
 
 
 def test_update_name(finished: Any) -> None:
@@ -570,8 +570,8 @@ def test_an_exception_is_recorded_and_passes(finished: Any) -> None:
         raise error
     assert raised.value is error
     done = finished.one()
-    assert (done.status, done.status_message) == (ERROR, "KeyError: 'missing'")
-    [event] = done.events
+    assert (done.status_value, done.status_message) == (ERROR, "KeyError: 'missing'")
+    [event] = done.event_list
     assert event.name == "exception"
     attributes = event.all_attributes()
     assert attributes["exception.type"] == "KeyError"
@@ -589,7 +589,7 @@ def test_what_is_no_failure_only_ends_the_span(finished: Any, kind: type[BaseExc
     with pytest.raises(kind):
         leave()
     done = finished.one()
-    assert (done.status, done.events) == (UNSET, None)
+    assert (done.status_value, done.event_list) == (UNSET, None)
 
 
 def test_cancellation_is_no_failure(finished: Any) -> None:
@@ -606,14 +606,14 @@ def test_cancellation_is_no_failure(finished: Any) -> None:
         await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(main())
-    assert finished.one().status == UNSET
+    assert finished.one().status_value == UNSET
 
 
 def test_record_exception_changes_no_status(finished: Any) -> None:
     with span("x") as made:
         made.record_exception(ValueError("a"), {"k": 1}, 7)
-    [event] = made.events or []
-    assert made.status == UNSET
+    [event] = made.event_list or []
+    assert made.status_value == UNSET
     assert event.time_ns == 7
     assert event.all_attributes()["k"] == 1
     assert event.all_attributes()["exception.escaped"] == "False"
@@ -623,8 +623,8 @@ def test_record_exception_changes_no_status(finished: Any) -> None:
 def test_record_exception_of_something_else(finished: Any, bad: Any) -> None:
     with span("x") as made:
         made.record_exception(bad)
-    assert made.dropped_events == 1 or made.events
-    assert made.status == UNSET
+    assert made.dropped_events == 1 or made.event_list
+    assert made.status_value == UNSET
 
 
 def test_an_exception_whose_text_cannot_be_read(finished: Any) -> None:

@@ -61,7 +61,7 @@ def test_errors_and_type_errors_pass_as_they_are(finished: Any) -> None:
     assert raised.value is error
     with pytest.raises(TypeError, match="positional argument"):
         traced(fail)(1)
-    assert [each.status for each in finished.spans()] == [ERROR, ERROR]
+    assert [each.status_value for each in finished.spans()] == [ERROR, ERROR]
 
 
 def test_a_hook_sees_the_call_and_its_result(finished: Any) -> None:
@@ -75,7 +75,7 @@ def test_a_hook_sees_the_call_and_its_result(finished: Any) -> None:
     double = wrap(Target.double, Call(SCOPE, "x", 2, hook), True)
     assert double(Target(), 4) == 9
     done = finished.one()
-    assert (done.name, done.kind, done.attributes) == ("double 4", 2, {"result": 9})
+    assert (done.name, done.kind_value, done.attributes) == ("double 4", 2, {"result": 9})
 
 
 def test_an_error_in_a_hook_is_contained(finished: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +132,7 @@ async def test_a_failing_coroutine(finished: Any) -> None:
 
     with pytest.raises(ValueError, match="x"):
         await traced(work)()
-    assert finished.one().status == ERROR
+    assert finished.one().status_value == ERROR
 
 
 async def test_partials_and_callable_objects_of_coroutines(finished: Any) -> None:
@@ -214,7 +214,7 @@ def test_send_throw_and_the_return_value(finished: Any) -> None:
     with pytest.raises(StopIteration) as stopped:
         next(generator)
     assert stopped.value.value == "result"
-    assert finished.one().status == UNSET
+    assert finished.one().status_value == UNSET
 
 
 def test_a_generator_that_fails(finished: Any) -> None:
@@ -224,7 +224,7 @@ def test_a_generator_that_fails(finished: Any) -> None:
 
     with pytest.raises(ValueError, match="x"):
         list(traced(work)())
-    assert finished.one().status == ERROR
+    assert finished.one().status_value == ERROR
 
 
 def test_a_generator_that_is_left_early(finished: Any) -> None:
@@ -245,7 +245,7 @@ def test_a_generator_that_is_left_early(finished: Any) -> None:
     next(generator)
     generator.close()
     assert finished.spans() == closed
-    assert [each.status for each in closed] == [UNSET, UNSET]
+    assert [each.status_value for each in closed] == [UNSET, UNSET]
     assert not current_span().is_recording()
 
 
@@ -304,7 +304,7 @@ async def test_an_async_generator(finished: Any) -> None:
     assert inside == [done] * 4
     assert done.attributes == {"fixed": 1}
     assert done.parent64 == caller.id64
-    assert done.status == UNSET
+    assert done.status_value == UNSET
 
 
 async def test_an_async_generator_that_is_left_early(finished: Any) -> None:
@@ -314,7 +314,7 @@ async def test_an_async_generator_that_is_left_early(finished: Any) -> None:
     await generator.aclose()
     [done] = finished.spans()
     assert inside == [done, done]  # its `finally` ran, inside the span
-    assert done.status == UNSET
+    assert done.status_value == UNSET
 
 
 async def test_asend_and_athrow(finished: Any) -> None:
@@ -334,7 +334,7 @@ async def test_asend_and_athrow(finished: Any) -> None:
     assert await anext(generator) == "last"
     with pytest.raises(StopAsyncIteration):
         await anext(generator)
-    assert finished.one().status == UNSET
+    assert finished.one().status_value == UNSET
 
 
 async def test_an_async_generator_that_fails(finished: Any) -> None:
@@ -345,7 +345,7 @@ async def test_an_async_generator_that_fails(finished: Any) -> None:
     with pytest.raises(ValueError, match="x"):
         async for _ in traced(work)():
             pass
-    assert finished.one().status == ERROR
+    assert finished.one().status_value == ERROR
 
 
 async def test_an_error_thrown_in_that_is_not_caught(finished: Any) -> None:
@@ -353,7 +353,7 @@ async def test_an_error_thrown_in_that_is_not_caught(finished: Any) -> None:
     await anext(generator)
     with pytest.raises(KeyError):
         await generator.athrow(KeyError("k"))
-    assert finished.one().status == ERROR
+    assert finished.one().status_value == ERROR
 
 
 async def test_an_async_generator_whose_end_fails(finished: Any) -> None:
@@ -367,7 +367,7 @@ async def test_an_async_generator_whose_end_fails(finished: Any) -> None:
     await anext(generator)
     with pytest.raises(ValueError, match="x"):
         await generator.aclose()
-    assert finished.one().status == ERROR
+    assert finished.one().status_value == ERROR
 
 
 async def test_an_async_generator_that_is_not_to_be_seen(finished: Any) -> None:

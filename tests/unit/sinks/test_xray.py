@@ -219,7 +219,7 @@ def test_nobody_listening_is_told_once_and_what_is_known_to_be_lost_is_counted(s
 def test_all_spans_of_the_lost_document_are_counted(sink: Connect, told: list[str], kind: int) -> None:
     recorder = Recorder()
     first = recorder.trace("GET /", 2)
-    first[-1].kind = kind  # a producer gets a segment of its own around it, which is no span
+    first[-1].kind_value = kind  # a producer gets a segment of its own around it, which is no span
     result = sink(f"127.0.0.1:{free_port()}").send(batch(first, recorder.trace("GET /", 4)))
     assert isinstance(result, Sent)
     assert result.rejected == 3

@@ -64,7 +64,7 @@ def test_rows_of_records_that_were_not_stored() -> None:
     except ValueError as error:
         child.fail(error)
         record = log("failed", child, 17, "ERROR", order=7)
-        record.error = child.events[0].error if child.events else None
+        record.error = child.event_list[0].error if child.event_list else None
     child.end()
     root.end()
     [spans] = recorder.traces()

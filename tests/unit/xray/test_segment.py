@@ -129,7 +129,7 @@ def test_the_aws_call_is_told_and_its_namespace_is_aws() -> None:
 
 def test_links_are_told() -> None:
     root = span(1, 0, kind=4)
-    root.links = [Link(1, 2, 3, 1, None, {"a": 1})]
+    root.link_list = [Link(1, 2, 3, 1, None, {"a": 1})]
     [segment] = write(root)
     assert segment["links"] == [
         {"trace_id": "1-00000000-000000010000000000000002", "id": "0000000000000003", "attributes": {"a": 1}}
@@ -189,7 +189,7 @@ def test_ids_in_are_ids_out(trace: list[Span], limit: int) -> None:
     # The segment that stands around a call which is a local root has an id of its own.
     made_up = sum(item["id"] not in known for document in written for item in flatten(document))
     assert len(ids(written)) == len(trace) + made_up
-    assert made_up == sum(s.kind in (2, 3) and (not s.parent64 or s.parent_remote) for s in trace)
+    assert made_up == sum(s.kind_value in (2, 3) and (not s.parent64 or s.parent_remote) for s in trace)
     assert {s.span_id for s in trace} <= set(ids(written))
 
 
@@ -221,10 +221,10 @@ def test_an_error_of_ours_costs_details_and_no_span(
 ) -> None:
     monkeypatch.setenv("OBSV_RAISE", "0")
     root, child, broken = span(1, 0, "GET /"), span(3, 2), span(2, 1, "broken")
-    broken.events = [object()]  # type: ignore[list-item]
+    broken.event_list = [object()]  # type: ignore[list-item]
     [segment] = write(child, broken, root)
     assert ids([segment]) == [f"{index:016x}" for index in (1, 2, 3)]
-    root.events = [object()]  # type: ignore[list-item]
+    root.event_list = [object()]  # type: ignore[list-item]
     [segment] = write(child, broken, root)
     assert segment["name"] == "shop"
     assert ids([segment]) == [f"{index:016x}" for index in (1, 2, 3)]

@@ -1,0 +1,47 @@
+"""Puts obsv's providers in the place of the SDK's, in this process and in the programs that the SDK's tests start.
+
+Whoever imports the SDK, or reloads a module of it, finds obsv's class under the SDK's name.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.machinery import PathFinder
+from typing import Any
+
+
+def _bridge(module: Any) -> None:
+    from obsv.otel import bridge
+
+    bridge(module)
+
+
+def _swap_traces(module: Any) -> None:
+    from obsv.otel import TracerProvider
+
+    module.TracerProvider = TracerProvider
+
+
+SWAPS = {"opentelemetry.trace": _bridge, "opentelemetry.sdk.trace": _swap_traces}
+
+
+class Finder:
+    """Finds the modules of the SDK that are swapped, and swaps after each execution."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
+        swap = SWAPS.get(name)
+        spec = PathFinder.find_spec(name, path, target) if swap is not None else None
+        if spec is None or spec.loader is None or swap is None:
+            return None
+        execute = spec.loader.exec_module
+
+        def exec_module(module: Any) -> None:
+            execute(module)
+            swap(module)
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+
+sys.meta_path.insert(0, Finder())  # type: ignore[arg-type]

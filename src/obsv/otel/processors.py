@@ -1,0 +1,66 @@
+"""Span processors of the program's: told of each recorded span when it starts and ends, as the SDK would tell them."""
+
+from __future__ import annotations
+
+from opentelemetry.context import Context
+
+from ..hotpath import faults
+from .view import SpanView
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..hotpath.span import LocalTrace, Span
+
+
+class Listener:
+    """What an outlet tells of its spans; hands that on to a provider's processors.
+
+    All ``_on_ending`` run before any ``on_end`` (OpenTelemetry specification, "OnEnding"). A processor that raises is
+    reported, and the others go on.
+
+    Args:
+        processor: Returns what stands in the provider's ``_active_span_processor`` now: tools replace it.
+    """
+
+    def __init__(self, processor: Callable[[], Any]) -> None:
+        self._processor = processor
+        self.at_end: dict[int, Callable[[], None]] = {}
+
+    def started(self, span: Span, parent: Any) -> None:
+        """Tell that ``span`` has begun; ``parent`` is a ``Context`` where the program gave one."""
+        context = parent if isinstance(parent, Context) else None
+        for each in _members(self._processor()):
+            try:
+                each.on_start(span, parent_context=context)
+            except Exception as error:  # noqa: BLE001 - a processor of the user's
+                faults.report(f"span processor {type(each).__name__}", error)
+
+    def ended(self, span: Span, trace: LocalTrace) -> None:
+        """Tell that ``span`` has ended; its local trace is no longer on it."""
+        done = self.at_end.pop(span.id64, None)
+        if done is not None:
+            done()
+        members = _members(self._processor())
+        for each in members:
+            ending = getattr(each, "_on_ending", None)  # the SDK has it since 1.27
+            if ending is not None:
+                try:
+                    ending(span)
+                except Exception as error:  # noqa: BLE001 - a processor of the user's
+                    faults.report(f"span processor {type(each).__name__}", error)
+        for each in members:
+            try:
+                each.on_end(SpanView(span))
+            except Exception as error:  # noqa: BLE001 - a processor of the user's
+                faults.report(f"span processor {type(each).__name__}", error)
+
+
+def _members(processor: Any) -> tuple[Any, ...]:
+    """Return the processors in the SDK's sequential one, so that one that fails does not stop the others."""
+    if type(processor).__name__ == "SynchronousMultiSpanProcessor":
+        found: tuple[Any, ...] = processor._span_processors
+        return found
+    return (processor,)
