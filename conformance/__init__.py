@@ -1,0 +1,1 @@
+"""OpenTelemetry's own tests, run against obsv."""
