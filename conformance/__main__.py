@@ -1,9 +1,9 @@
 """Run the tests of OpenTelemetry's own SDK and API against obsv: ``make conformance``.
 
-The sources of the installed versions come from PyPI, unpacked below ``build/conformance``. ``site/sitecustomize.py`` puts
-obsv's providers under the SDK's names, in the test process and in every program that a test starts. What is left out
-stands in ``excluded.txt``, with a reason each. The last lines say how many spans obsv made meanwhile, so that nobody
-passes a test with the SDK's own classes and takes it for a success.
+The sources of the installed versions come from PyPI, unpacked below ``build/conformance``. ``site/sitecustomize.py``
+puts obsv's providers under the SDK's names, in the test process and in every program that a test starts. What is left
+out stands in ``excluded.txt``, with a reason each. The last lines say how many spans obsv made meanwhile, so that
+nobody passes a test with the SDK's own classes and takes it for a success.
 """
 
 from __future__ import annotations

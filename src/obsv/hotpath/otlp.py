@@ -99,10 +99,11 @@ def _event(out: Writer, event: Event) -> None:
     begin = out.open(0x5A)
     out.fixed64(0x09, event.time_ns)
     out.text(0x12, event.name)
-    for key, value in event.all_attributes().items():
+    said, dropped = event.written()
+    for key, value in said.items():
         out.attribute(0x1A, key, value)
-    if event.dropped:
-        out.number(0x20, event.dropped)
+    if dropped:
+        out.number(0x20, dropped)
     out.close(begin)
 
 

@@ -20,9 +20,10 @@ class Event:
         error: The exception, if the event is one.
         escaped: True when the exception left the span.
         dropped: Attributes that went over the limit.
+        limits: For an exception: how many attributes may be kept, and how many characters of a text (negative: all).
     """
 
-    __slots__ = ("attributes", "dropped", "error", "escaped", "name", "time_ns")
+    __slots__ = ("attributes", "dropped", "error", "escaped", "limits", "name", "time_ns")
 
     def __init__(
         self, name: str, time_ns: int, attributes: dict[str, Any], error: ErrorInfo | None = None, escaped: bool = False
@@ -33,19 +34,32 @@ class Event:
         self.error = error
         self.escaped = escaped
         self.dropped = 0
+        self.limits: tuple[int, int] | None = None
 
     def all_attributes(self) -> dict[str, Any]:
         """Return the attributes, with ``exception.*`` written out. Reads source files: for the drain thread."""
+        return self.written()[0]
+
+    def written(self) -> tuple[dict[str, Any], int]:
+        """Return :meth:`all_attributes`, and how many went over the limit."""
         error = self.error
         if error is None:
-            return self.attributes
-        return {
+            return self.attributes, self.dropped
+        said = {
             "exception.type": error.type,
             "exception.message": error.message,
             "exception.stacktrace": error.text(),
             "exception.escaped": str(self.escaped),
-            **self.attributes,
         }
+        if self.limits is None:
+            said.update(self.attributes)
+            return said, self.dropped
+        count, length = self.limits
+        if length >= 0:
+            said = {key: text[:length] for key, text in said.items()}
+        said.update(self.attributes)
+        over = max(0, len(said) - count)
+        return dict(list(said.items())[over:]), self.dropped + over  # the newest are kept (OpenTelemetry SDK)
 
 
 class Link:

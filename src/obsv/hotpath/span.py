@@ -576,8 +576,9 @@ class Span(Readable):
             except (ValueError, RuntimeError):  # left in another context than entered: a generator closed elsewhere
                 _count_lost_token()
         if error is not None and self.recording and (isinstance(error, Exception) or token is None):
-            # The SDK's Span.__exit__ takes KeyboardInterrupt and the like for failures too; use_span does not.
-            self._fail(error)
+            # The SDK's Span.__exit__ takes KeyboardInterrupt and the like for failures too; use_span does not, and says
+            # of what leaves its block that it did not escape.
+            self._fail(error, token is None or not self.scope.by_api)
         self.end()
 
     def fail(self, error: BaseException) -> None:
@@ -587,16 +588,16 @@ class Span(Readable):
         only end it (OpenTelemetry API ``use_span``: ``Exception`` only).
         """
         if self.recording and isinstance(error, Exception):
-            self._fail(error)
+            self._fail(error, not self.scope.by_api)
 
-    def _fail(self, error: BaseException) -> None:
+    def _fail(self, error: BaseException, escaped: bool) -> None:
         if not self.quiet & NO_RECORD:
-            self.record_exception(error, escaped=True)
+            self.record_exception(error, escaped=escaped)
         if self.status_value == OK or self.quiet & NO_STATUS:
             return
         self.status_value = ERROR
         info = self.event_list[len(self.event_list) - 1].error if self.event_list else None
-        if info is None:
+        if info is None or self.quiet & NO_RECORD:
             self.status_message = f"{type(error).__name__}: {safe_text(error)}"
             return
         if self.kind_value and not self.scope.by_api and "error.type" not in self.attributes:
@@ -702,7 +703,11 @@ class Span(Readable):
             faults.report("record_exception")
             return
         self.extra += 256 + 32 * len(info.frames) + len(info.message)
-        self._add(Event("exception", self._now(timestamp), {}, info, escaped is True), attributes)
+        event = Event("exception", self._now(timestamp), {}, info, escaped is True)
+        outlet: Outlet = self.scope.outlet
+        if outlet.max_event_length >= 0 or outlet.max_event_attributes < 128:
+            event.limits = (outlet.max_event_attributes, outlet.max_event_length)
+        self._add(event, attributes)
 
     def _now(self, timestamp: Any) -> int:
         trace = self.trace
@@ -733,9 +738,10 @@ class Span(Readable):
             target.dropped += 1
             faults.report("attributes of an event or link")
             return
+        kept = target.attributes
         for key, value in pairs:
             text = str.__str__(key) if isinstance(key, str) else ""
-            if not text or len(target.attributes) >= limit:
+            if not text or not limit:
                 target.dropped += 1
                 continue
             try:
@@ -745,7 +751,10 @@ class Span(Readable):
                 target.dropped += 1
                 faults.report(f"attribute {text[:80]}")
                 continue
-            target.attributes[text] = cleaned
+            if text not in kept and len(kept) >= limit:
+                del kept[next(iter(kept))]  # the newest are kept (OpenTelemetry SDK)
+                target.dropped += 1
+            kept[text] = cleaned
 
     def add_link(self, context: Any, attributes: Mapping[str, Any] | None = None) -> None:
         """Link to the span that an OpenTelemetry ``SpanContext`` names (OpenTelemetry API, "Add Link")."""
@@ -763,7 +772,7 @@ class Span(Readable):
         if attributes is not None:
             self._fill(link, attributes, outlet.max_link_attributes)
         valid = (link.trace_hi or link.trace_lo) and link.id64
-        if not (valid or link.attributes or link.tracestate):
+        if not (valid or link.attributes or link.dropped or link.tracestate):
             return
         if self.link_list is None:
             self.link_list = []

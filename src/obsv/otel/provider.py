@@ -351,7 +351,7 @@ class _Current(Context):
         if self._record and self._status:
             span.fail(error)
         elif self._record:
-            span.record_exception(error, escaped=True)
+            span.record_exception(error)
         elif self._status:
             span.set_status("error", f"{type(error).__name__}: {safe_text(error)}")
 

@@ -96,7 +96,7 @@ def _events(span: Span) -> tuple[Event, ...]:
 
 
 def _event(event: records.Event) -> Event:
-    return Event(event.name, _bounded(event.all_attributes(), event.dropped), event.time_ns)
+    return Event(event.name, _bounded(*event.written()), event.time_ns)
 
 
 def _links(span: Span) -> tuple[api.Link, ...]:
