@@ -8,8 +8,8 @@ import os
 import sys
 import threading
 
-from . import patches
-from .hotpath import faults, headers, metrics
+from . import patches, propagation
+from .hotpath import faults, metrics
 from .hotpath import span as hot
 from .hotpath.errors import safe_text
 from .pipeline import Pipeline
@@ -93,7 +93,7 @@ class Runtime:
         outlet.time_ids = any(lane.name == "xray" for lane in self.pipeline.lanes)
         outlet.resource = self.resource
         hot.configure_limits(outlet.max_attributes, outlet.max_length, settings.queue_records)
-        headers.set_formats(tuple(settings.propagators))
+        propagation.start(settings)
         meter = metrics.METER
         meter.max_series = settings.max_series
         meter.starter = self.pipeline.start_metrics
