@@ -36,8 +36,10 @@ def start(settings: Settings) -> None:
 def _adopt(module: ModuleType) -> None:
     from .otel.propagators import adopt
 
-    _restore()
-    adopt(module)
+    try:
+        adopt(module)
+    finally:
+        _restore()
 
 
 # ---- a wrong name in OTEL_PROPAGATORS

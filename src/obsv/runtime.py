@@ -90,7 +90,8 @@ class Runtime:
         outlet.max_length = -1 if settings.attribute_length_limit is None else settings.attribute_length_limit
         outlet.max_events = _limit(settings.event_count_limit)
         outlet.max_links = _limit(settings.link_count_limit)
-        outlet.time_ids = any(lane.name == "xray" for lane in self.pipeline.lanes)
+        xray = any(lane.name == "xray" for lane in self.pipeline.lanes)
+        outlet.time_ids = settings.id_generator == "xray" or (xray and settings.id_generator is None)
         outlet.resource = self.resource
         hot.configure_limits(outlet.max_attributes, outlet.max_length, settings.queue_records)
         propagation.start(settings)

@@ -18,7 +18,7 @@ from . import settings_file
 from .platform import Platform, detect
 from .settings_lists import check_patches, merge
 from .settings_parse import NOTHING, InvalidError
-from .settings_table import OTHER_VARIABLES, SETTINGS, Setting, Table
+from .settings_table import OTHER_VARIABLES, SETTINGS, UNSUPPORTED, Setting, Table
 from .settings_wire import as_namespace
 
 TYPE_CHECKING = False
@@ -253,6 +253,8 @@ class _Resolver:
                 from .settings_problems import unknown_variable
 
                 self.problems.append((unknown_variable(key, value), None))
+            elif key in UNSUPPORTED:
+                self._add(key, "", "environment", UNSUPPORTED[key], "ignored")
 
     # ---- values
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from . import faults
 from .baggage import clean_baggage
+from .baggage import parse_baggage as parse_baggage
 from .span import RANDOM, SAMPLED, Remote, Span, current, resolve
 
 TYPE_CHECKING = False

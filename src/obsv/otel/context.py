@@ -103,9 +103,7 @@ def resolve(state: Any) -> Any:
         return None
     if type(span) is RemoteSpan:
         came = span.remote
-        return Remote(
-            came.trace_hi, came.trace_lo, came.id64, came.flags, came.tracestate, dict(state), came.decided
-        )
+        return Remote(came.trace_hi, came.trace_lo, came.id64, came.flags, came.tracestate, dict(state), came.decided)
     context = span.get_span_context()
     if not context.is_valid:
         return None

@@ -15,6 +15,7 @@ from ..entry_points import find
 from ..hotpath import faults, headers
 from ..hotpath.baggage import parse_baggage
 from ..hotpath.span import Remote, Span, current
+from ..hotpath.span import resolve as reduce
 from .context import RemoteSpan, as_context, resolve
 
 TYPE_CHECKING = False
@@ -45,9 +46,7 @@ class HeaderPropagator(TextMapPropagator):
     def __init__(self, formats: tuple[str, ...] | None = None) -> None:
         self._formats = formats
 
-    def extract(
-        self, carrier: Any, context: Context | None = None, getter: Getter[Any] = default_getter
-    ) -> Context:
+    def extract(self, carrier: Any, context: Context | None = None, getter: Getter[Any] = default_getter) -> Context:
         """Return ``context`` with what the carrier's headers name; unchanged where they name nothing valid."""
         context = Context() if context is None else context
         try:
@@ -73,7 +72,7 @@ class HeaderPropagator(TextMapPropagator):
         try:
             state = current() if context is None else context
             base = state if isinstance(state, dict) else None
-            found = headers.resolve(state)
+            found = reduce(state)
             if type(found) is not Span and type(found) is not Remote:
                 if base is None:
                     return
