@@ -50,8 +50,9 @@ def traces(spans: int = 1, count: int = 1, **attributes: Any) -> Batch:
     return Batch("traces", [recorder.trace(children=spans - 1, **attributes) for _ in range(count)], RESOURCE)
 
 
-def test_the_three_signals(sink: Any, otlp_collector: Collector) -> None:
-    made = sink()
+@pytest.mark.parametrize("protocol", ["http/protobuf", "http/json"])
+def test_the_three_signals(sink: Any, otlp_collector: Collector, protocol: str) -> None:
+    made = sink(otlp_protocol=protocol)
 
     def record(make: Any) -> None:
         make(Counter, "orders").add(2, shop="north")
