@@ -66,7 +66,8 @@ def test_the_three_signals(sink: Any, otlp_collector: Collector, protocol: str) 
     for signal in ("traces", "metrics", "logs"):
         assert otlp_collector.resources(signal) == [RESOURCE]
     assert [request.path for request in otlp_collector.requests] == ["/v1/traces", "/v1/metrics", "/v1/logs"]
-    assert otlp_collector.requests[0].headers["content-type"] == "application/x-protobuf"
+    kind = {"http/json": "application/json", "http/protobuf": "application/x-protobuf"}[protocol]
+    assert otlp_collector.requests[0].headers["content-type"] == kind
     assert otlp_collector.requests[0].headers["user-agent"].startswith("OTel-OTLP-Exporter-Python-obsv/")
 
 

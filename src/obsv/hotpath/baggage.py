@@ -41,12 +41,12 @@ def members(text: str) -> list[Member]:
     found: list[Member] = []
     for part in text.split(","):
         part = part.strip(" \t")
-        pair, _, properties = part.partition(";")
+        pair, semicolon, properties = part.partition(";")
         key, equals, value = pair.partition("=")
         key, value = key.strip(" \t"), value.strip(" \t")
         if not equals or not key or not _TOKEN.issuperset(key) or not _OCTETS.issuperset(value):
             continue
-        if properties and not all([_is_property(each) for each in properties.split(";")]):
+        if semicolon and not all([_is_property(each) for each in properties.split(";")]):
             continue
         found.append(Member(_decoded(key), _decoded(value), part))
         if len(found) == MAX_MEMBERS:

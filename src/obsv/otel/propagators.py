@@ -56,7 +56,7 @@ class HeaderPropagator(TextMapPropagator):
             return context
 
     def _extract(self, carrier: Any, context: Context, getter: Getter[Any]) -> Context:
-        remote = headers.extract(lambda name: _joined(getter.get(carrier, name)), self._formats)
+        remote = headers.extract(lambda name: _read(carrier, getter, name), self._formats)
         if remote is None:
             return context
         values: dict[str, Any] = {**context, **(remote.base or {})}
@@ -104,6 +104,15 @@ class XRayPropagator(HeaderPropagator):
 
     def __init__(self) -> None:
         super().__init__(("xray",))
+
+
+def _read(carrier: Any, getter: Getter[Any], name: str) -> str | None:
+    """Return a header from a carrier whose names are in lower case, or as the header's inventors write it: a dict minds
+    the difference."""
+    found = _joined(getter.get(carrier, name))
+    if found is None and name == "x-amzn-trace-id":
+        found = _joined(getter.get(carrier, headers.XRAY))
+    return found
 
 
 def _joined(values: Any) -> str | None:
