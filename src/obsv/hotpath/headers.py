@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from . import faults
-from .baggage import clean_baggage
+from .baggage import MAX_BYTES, clean_baggage
 from .baggage import parse_baggage as parse_baggage
 from .span import RANDOM, SAMPLED, Remote, Span, current, resolve
 
@@ -187,7 +187,7 @@ def extract(get: Reader, names: tuple[str, ...] | None = None) -> Remote | None:
     for name in formats if names is None else names:
         if name == "baggage":
             text = read(BAGGAGE)
-            text = clean_baggage(text) if text else None
+            text = clean_baggage(text[: MAX_BYTES + 1]) if text else None
             if text:
                 base[BASE_BAGGAGE] = text
         elif found is not None:

@@ -72,7 +72,9 @@ class HeaderPropagator(TextMapPropagator):
         try:
             state = current() if context is None else context
             base = state if isinstance(state, dict) else None
-            found = reduce(state)
+            # Of a context only the span counts here: where instrumentation is suppressed, a program that asks for the
+            # headers gets them all the same, as from OpenTelemetry's own propagators.
+            found = reduce(state) if base is None else resolve(Context({_SPAN_KEY: base.get(_SPAN_KEY)}))
             if type(found) is not Span and type(found) is not Remote:
                 if base is None:
                     return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry import baggage, propagate, trace
-from opentelemetry.context import Context
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context, set_value
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.sdk.trace import TracerProvider as SdkProvider
 
@@ -276,6 +276,38 @@ def test_an_unknown_name_gives_one_line_and_the_default() -> None:
     assert done.stdout.split() == ["X-Amzn-Trace-Id", "traceparent", "bogus"], done.stderr
     [line] = done.stderr.splitlines()
     assert line.startswith("obsv: OTEL_PROPAGATORS='bogus' (environment): there is no propagator 'bogus'")
+
+
+BEFORE = """
+from opentelemetry import propagate
+{then}
+import obsv
+obsv.init("x", traces="memory", metrics="none", logs="none", patch=False)
+print(type(propagate.get_global_textmap()).__name__)
+obsv.shutdown()
+obsv.init("x", traces="memory", metrics="none", logs="none", patch=False)
+print(type(propagate.get_global_textmap()).__name__)
+"""
+
+
+@pytest.mark.parametrize(
+    ("then", "found"),
+    [
+        ("", "HeaderPropagator"),
+        ("from opentelemetry.propagators.composite import CompositePropagator\n"
+         "propagate.set_global_textmap(CompositePropagator([]))", "CompositePropagator"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("names", ["", "b3,baggage"])
+def test_what_was_there_before_init(then: str, found: str, names: str) -> None:
+    done = run(BEFORE.format(then=then), OTEL_PROPAGATORS=names)
+    assert done.stdout.split() == [found, found], done.stderr
+
+
+def test_suppressed_instrumentation_does_not_stop_who_asks(seen: Capture) -> None:
+    with obsv.span("work") as span:
+        context = set_value(_SUPPRESS_INSTRUMENTATION_KEY, True)
+        assert span.span_id in injected(context)["traceparent"]
 
 
 def test_a_remote_without_ids_is_no_span() -> None:
