@@ -5,6 +5,7 @@ The collector decodes what it gets with OpenTelemetry's own protobuf classes, so
 
 from __future__ import annotations
 
+import base64
 import contextvars
 import gzip
 import json
@@ -49,8 +50,31 @@ class Request:
         self.headers = headers
         self.raw = raw
         self.body = gzip.decompress(raw) if headers.get("content-encoding") == "gzip" else raw
-        self.message = _messages(self.signal)[0].FromString(self.body) if self.signal else None
+        self.message = self._read() if self.signal else None
         self.status = 0
+
+    def _read(self) -> Any:
+        kind = _messages(self.signal)[0]
+        if self.headers.get("content-type") == "application/json":
+            from google.protobuf.json_format import Parse
+
+            return Parse(json.dumps(with_base64_ids(json.loads(self.body))), kind())
+        return kind.FromString(self.body)
+
+
+IDS = frozenset({"traceId", "spanId", "parentSpanId"})
+
+
+def with_base64_ids(value: Any) -> Any:
+    """OTLP's JSON as protobuf's own reader wants it: the only difference are the ids, which OTLP writes in hex."""
+    if isinstance(value, list):
+        return [with_base64_ids(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: base64.b64encode(bytes.fromhex(item)).decode() if key in IDS else with_base64_ids(item)
+        for key, item in value.items()
+    }
 
 
 class Answer:

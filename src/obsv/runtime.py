@@ -8,8 +8,8 @@ import os
 import sys
 import threading
 
-from . import patches
-from .hotpath import faults, headers, metrics
+from . import patches, propagation
+from .hotpath import faults, metrics
 from .hotpath import span as hot
 from .hotpath.errors import safe_text
 from .pipeline import Pipeline
@@ -86,15 +86,24 @@ class Runtime:
         outlet = hot.OUTLET
         outlet.queues = self.pipeline.queues("traces")
         outlet.set_ratio(settings.sample)
+        outlet.ignore_parent = settings.sampler is not None and settings.sampler.parent_based is False
         length = -1 if settings.attribute_length_limit is None else settings.attribute_length_limit
         outlet.set_attribute_limits(_limit(settings.attribute_count_limit), length)
         outlet.max_event_length = length
         outlet.max_events = _limit(settings.event_count_limit)
+        outlet.max_event_attributes = _limit(settings.event_attribute_count_limit)
         outlet.max_links = _limit(settings.link_count_limit)
-        outlet.time_ids = any(lane.name == "xray" for lane in self.pipeline.lanes)
+        outlet.max_link_attributes = _limit(settings.link_attribute_count_limit)
+        xray = any(lane.name == "xray" for lane in self.pipeline.lanes)
+        outlet.time_ids = settings.id_generator == "xray" or (xray and settings.id_generator is None)
         outlet.resource = self.resource
         hot.set_part(settings.queue_records)
-        headers.set_formats(tuple(settings.propagators))
+        propagation.start(settings)
+        outlet.governor = None
+        if settings.plugs_in():
+            from .otel.setup import use
+
+            use(settings)
         meter = metrics.METER
         meter.max_series = settings.max_series
         meter.starter = self.pipeline.start_metrics

@@ -18,7 +18,7 @@ from . import settings_file
 from .platform import Platform, detect
 from .settings_lists import check_patches, merge
 from .settings_parse import NOTHING, InvalidError
-from .settings_table import OTHER_VARIABLES, SETTINGS, Setting, Table
+from .settings_table import OTHER_VARIABLES, SETTINGS, UNSUPPORTED, Setting, Table
 from .settings_wire import as_namespace
 
 TYPE_CHECKING = False
@@ -80,6 +80,11 @@ class Settings(Table):
         from .settings_otlp import target
 
         return target(self, signal)
+
+    def plugs_in(self) -> bool:
+        """Whether the sampler or the id generator is one of another package's, by its entry point."""
+        foreign = self.sampler is not None and self.sampler.ratio is None
+        return foreign or self.id_generator not in (None, "random", "xray")
 
     def should_patch(self, *names: str) -> bool:
         """Do `patch` and `patch_exclude` allow the patch that goes by these names ("asgi", "fastapi")?"""
@@ -253,6 +258,8 @@ class _Resolver:
                 from .settings_problems import unknown_variable
 
                 self.problems.append((unknown_variable(key, value), None))
+            elif key in UNSUPPORTED:
+                self._add(key, "", "environment", UNSUPPORTED[key], "ignored")
 
     # ---- values
 
@@ -309,7 +316,7 @@ class _Resolver:
         elif self.values["platform"] != self.detected.name:
             self.detected = Platform(str(self.values["platform"]), self.detected.environ, self.detected.root)
         chosen = {name for name, (rank, _) in self.sources.items() if rank < PLATFORM}
-        if self.terminal is None:
+        if self.terminal is None and self.detected.name in ("laptop", "ec2"):  # only there may people watch
             from .term import is_terminal
 
             self.terminal = is_terminal(sys.stderr)
@@ -317,7 +324,7 @@ class _Resolver:
             otlp="otlp_endpoint" in chosen,
             otlp_signals=[s for s in ("traces", "metrics", "logs") if f"otlp_{s}_endpoint" in chosen],
             xray="xray_daemon_address" in chosen,
-            terminal=self.terminal,
+            terminal=bool(self.terminal),
         )
         for name, value in suggested.items():
             if name not in chosen:

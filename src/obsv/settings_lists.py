@@ -32,7 +32,10 @@ SINKS: dict[str, tuple[str, ...]] = {
 # names of OTEL_*_EXPORTER that mean a sink of ours
 _SINK_ALIASES = {"otlp_proto_http": "otlp", "logging": "console"}
 
+_EXPORTER_GROUPS = {signal: f"opentelemetry_{signal}_exporter" for signal in SIGNALS}
+
 PROPAGATORS = ("tracecontext", "baggage", "xray")
+"""The formats that obsv speaks itself; others are entry points of installed packages."""
 
 
 def words(value: object, allowed: str) -> list[str]:
@@ -60,13 +63,20 @@ def _quoted(members: list[str]) -> str:
     return ", ".join([repr(member[:40]) for member in members[:3]]) + (" and others" if len(members) > 3 else "")
 
 
+def installed(group: str, name: str) -> bool:
+    """Is there an entry point of this group and name in any installed package?"""
+    from .entry_points import find
+
+    return find(group, name) is not None
+
+
 # ---- sinks
 
 
 def sinks(signal: str) -> Kind[tuple[SinkChoice, ...]]:
     """The kind of a list of sinks for "traces", "metrics" or "logs": names, or objects with a `send` method."""
     takers = [name for name, signals in SINKS.items() if signal in signals]
-    allowed = f"sinks that take {signal} ({', '.join(takers)}), or none"
+    allowed = f"sinks that take {signal} ({', '.join(takers)}), an installed OpenTelemetry exporter, or none"
 
     def parse(value: object) -> tuple[SinkChoice, ...]:
         if value is False:
@@ -92,6 +102,9 @@ def sinks(signal: str) -> Kind[tuple[SinkChoice, ...]]:
                 elif name in takers:
                     if name not in chosen:
                         chosen.append(name)
+                elif name and name not in SINKS and installed(_EXPORTER_GROUPS[signal], member.strip()):
+                    if member.strip() not in chosen:
+                        chosen.append(member.strip())
                 elif name:
                     wrong.append(member.strip())
             elif _is_sink(member) and signal in getattr(member, "signals", SIGNALS):
@@ -167,17 +180,23 @@ def check_patches(value: object, known: frozenset[str]) -> None:
 # ---- propagators
 
 
+_PROPAGATION_ALLOWED = f"propagators ({', '.join(PROPAGATORS)}), an installed OpenTelemetry propagator, or none"
+
+
 def parse_propagators(value: object) -> tuple[str, ...]:
-    """Names of PROPAGATORS in order, each once; "none" for none. Unknown ones are left out."""
-    allowed = f"propagators ({', '.join(PROPAGATORS)}), or none"
+    """Names of PROPAGATORS or of installed ones in order, each once; "none" for none. Unknown ones are left out."""
+    allowed = _PROPAGATION_ALLOWED
     if value is False:
         return ()
     names = [word.lower() for word in words(value, allowed)]
     result: list[str] = []
-    wrong = [name for name in names if name not in PROPAGATORS and name != "none"]
+    wrong: list[str] = []
     for name in names:
-        if name in PROPAGATORS and name not in result:
-            result.append(name)
+        if name in PROPAGATORS or (name != "none" and installed("opentelemetry_propagator", name)):
+            if name not in result:
+                result.append(name)
+        elif name != "none":
+            wrong.append(name)
     if wrong:
         raise InvalidError(
             f"there is no propagator {_quoted(wrong)}, expected {allowed}",
@@ -292,8 +311,6 @@ def merge(higher: Mapping[str, AttributeValue], lower: Mapping[str, AttributeVal
 
 PATCHES: Kind[bool | tuple[str, ...]] = Kind("patches", parse_patch, PATCH_ALLOWED)
 NAMES: Kind[tuple[str, ...]] = Kind("names", parse_names, "names separated by commas")
-PROPAGATION: Kind[tuple[str, ...]] = Kind(
-    "propagators", parse_propagators, f"propagators ({', '.join(PROPAGATORS)}), or none"
-)
+PROPAGATION: Kind[tuple[str, ...]] = Kind("propagators", parse_propagators, _PROPAGATION_ALLOWED)
 PATTERNS: Kind[tuple[str, ...]] = Kind("patterns", parse_patterns, PATTERNS_ALLOWED)
 ATTRIBUTES: Kind[dict[str, AttributeValue]] = Kind("attributes", parse_attributes, ATTRIBUTES_ALLOWED)

@@ -10,13 +10,16 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 DEFAULT_ENDPOINT = "http://localhost:4318"
+DEFAULT_GRPC_ENDPOINT = "http://localhost:4317"
 
 
 class OtlpTarget:
     """What the OTLP sink needs to know for one signal. Read-only by convention.
 
-    `url` is complete, `headers` have lower-case names, `compression` is "gzip" or "none", `timeout` is in seconds;
-    `certificate`, `client_key` and `client_certificate` are paths or None.
+    `protocol` is "http/protobuf", "http/json" or "grpc". `url` is complete (for gRPC only scheme, host and port count),
+    `headers` have lower-case names, `compression` is "gzip" or "none", `timeout` is in seconds;
+    `certificate`, `client_key` and `client_certificate` are paths or None, `credentials` an entry point's name or
+    None.
     """
 
     __slots__ = (
@@ -24,7 +27,9 @@ class OtlpTarget:
         "client_certificate",
         "client_key",
         "compression",
+        "credentials",
         "headers",
+        "protocol",
         "signal",
         "timeout",
         "url",
@@ -40,6 +45,8 @@ class OtlpTarget:
         certificate: str | None,
         client_key: str | None,
         client_certificate: str | None,
+        protocol: str = "http/protobuf",
+        credentials: str | None = None,
     ) -> None:
         self.signal = signal
         self.url = url
@@ -49,6 +56,8 @@ class OtlpTarget:
         self.certificate = certificate
         self.client_key = client_key
         self.client_certificate = client_certificate
+        self.protocol = protocol
+        self.credentials = credentials
 
     def __repr__(self) -> str:
         return f"<OtlpTarget {self.signal} {mask_url(self.url)} headers={mask_headers(self.headers)}>"
@@ -72,10 +81,11 @@ def target(settings: Settings, signal: str) -> OtlpTarget:
         return False, values[common]
 
     is_own, endpoint = pick("endpoint")
-    url = str(endpoint or DEFAULT_ENDPOINT)
+    protocol = str(pick("protocol")[1])
+    url = str(endpoint or (DEFAULT_GRPC_ENDPOINT if protocol == "grpc" else DEFAULT_ENDPOINT))
     if "://" not in url:
-        url = f"{'http' if settings.otlp_insecure else 'https'}://{url}"
-    if not is_own:
+        url = f"{'http' if pick('insecure')[1] else 'https'}://{url}"
+    if not is_own and protocol != "grpc":
         base, mark, query = url.partition("?")
         url = f"{base.rstrip('/')}/v1/{signal}{mark}{query}"
     headers = pick("headers")[1]
@@ -94,4 +104,6 @@ def target(settings: Settings, signal: str) -> OtlpTarget:
         certificate=path("certificate"),
         client_key=path("client_key"),
         client_certificate=path("client_certificate"),
+        protocol=protocol,
+        credentials=path("grpc_credentials"),
     )

@@ -24,6 +24,16 @@ from .settings_parse import (
     number,
     size,
 )
+from .settings_plugins import (
+    CREDENTIALS,
+    DETECTORS,
+    ID_GENERATOR,
+    RETRY_CODES,
+    SAMPLER,
+    STATUS_CODES,
+    ratio_of_variable,
+    sampler_of_variable,
+)
 from .settings_wire import DAEMON, HEADERS, NAMESPACE, URL
 
 TYPE_CHECKING = False
@@ -126,27 +136,6 @@ def _disabled(text: str, environ: Mapping[str, str]) -> object:
     return NOTHING
 
 
-def _sampler(text: str, environ: Mapping[str, str]) -> object:
-    """OTEL_TRACES_SAMPLER with OTEL_TRACES_SAMPLER_ARG, as the share of traces that it keeps."""
-    name = text.strip().lower().removeprefix("parentbased_")
-    if name == "always_on":
-        return 1.0
-    if name == "always_off":
-        return 0.0
-    if name != "traceidratio":
-        raise InvalidError(
-            "one of always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, "
-            "parentbased_traceidratio"
-        )
-    argument = environ.get("OTEL_TRACES_SAMPLER_ARG", "").strip()
-    if not argument:
-        return 1.0
-    try:
-        return RATIO.parse(argument)
-    except InvalidError as error:
-        raise InvalidError(error.allowed, key="OTEL_TRACES_SAMPLER_ARG", value=argument) from None
-
-
 class Service:
     """Who is it"""
 
@@ -170,6 +159,12 @@ class Service:
         {},
         "More attributes of the resource. Sources are merged, key by key.",
         "OTEL_RESOURCE_ATTRIBUTES",
+    )
+    resource_detectors = Setting(
+        DETECTORS,
+        (),
+        "OpenTelemetry's resource detectors to ask, `*` for all that are installed. They load the OpenTelemetry SDK.",
+        "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS",
     )
     namespace = Setting(
         NAMESPACE,
@@ -231,7 +226,21 @@ class Tracing:
         RATIO,
         1.0,
         "Share of the traces that start here to keep, from 0 to 1. Traces from elsewhere keep their caller's decision.",
-        Variable("OTEL_TRACES_SAMPLER", _sampler, "with `OTEL_TRACES_SAMPLER_ARG`"),
+        Variable("OTEL_TRACES_SAMPLER", ratio_of_variable, "with `OTEL_TRACES_SAMPLER_ARG`"),
+    )
+    sampler = Setting(
+        SAMPLER,
+        None,
+        "OpenTelemetry's sampler, with its argument behind a colon: `traceidratio:0.1`. Without one, `sample` decides.",
+        Variable("OTEL_TRACES_SAMPLER", sampler_of_variable, "with `OTEL_TRACES_SAMPLER_ARG`"),
+        default_text="`parentbased_traceidratio` with `sample`",
+    )
+    id_generator = Setting[str | None](
+        ID_GENERATOR,
+        None,
+        "How trace ids are made: `xray` begins them with the time, which X-Ray wants.",
+        "OTEL_PYTHON_ID_GENERATOR",
+        default_text="`xray` where traces go to the sink xray, else `random`",
     )
     propagators = Setting(
         PROPAGATION,
@@ -261,6 +270,30 @@ class Tracing:
     )
     event_count_limit = Setting(limit(), 128, "Events of a span.", "OTEL_SPAN_EVENT_COUNT_LIMIT")
     link_count_limit = Setting(limit(), 128, "Links of a span.", "OTEL_SPAN_LINK_COUNT_LIMIT")
+    event_attribute_count_limit = Setting(
+        limit(),
+        128,
+        "Attributes of an event.",
+        "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
+        "OTEL_ATTRIBUTE_COUNT_LIMIT",
+    )
+    link_attribute_count_limit = Setting(
+        limit(), 128, "Attributes of a link.", "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT"
+    )
+    log_attribute_count_limit = Setting(
+        limit(),
+        128,
+        "Attributes of a log record that is sent over OTLP.",
+        "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT",
+        "OTEL_ATTRIBUTE_COUNT_LIMIT",
+    )
+    log_attribute_length_limit = Setting(
+        limit(),
+        None,
+        "Characters of such an attribute's text.",
+        "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+        "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    )
 
 
 class Queueing:
@@ -272,13 +305,21 @@ class Queueing:
         200_000,
         "Spans, log records or metric points that wait, each sink and signal.",
         "OTEL_BSP_MAX_QUEUE_SIZE",
+        "OTEL_BLRP_MAX_QUEUE_SIZE",
     )
-    batch_records = Setting(count(1, 1_000_000), 2048, "Records sent at a time.", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE")
+    batch_records = Setting(
+        count(1, 1_000_000),
+        2048,
+        "Records sent at a time.",
+        "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+        "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE",
+    )
     flush_interval = Setting(
         duration(0.001),
         1.0,
         "Longest wait before a span or log record is sent.",
         Variable("OTEL_BSP_SCHEDULE_DELAY", _milliseconds, "in milliseconds"),
+        Variable("OTEL_BLRP_SCHEDULE_DELAY", _milliseconds, "in milliseconds"),
     )
     metric_interval = Setting(
         duration(0.01),
@@ -292,6 +333,7 @@ class Queueing:
 
 TIMEOUT = duration(0.001, 3600)
 COMPRESSION = choice("gzip", "none")
+PROTOCOL = choice("http/protobuf", "grpc", "http/json")
 
 
 def _otlp(name: str, signal: str = "") -> Variable:
@@ -325,7 +367,24 @@ class Otlp:
         PATH, None, "File with the certificate to sign in with.", _otlp("CLIENT_CERTIFICATE")
     )
     otlp_insecure = Setting(FLAG, True, "False: an endpoint without a scheme is reached by https.", _otlp("INSECURE"))
-    otlp_protocol = Setting(choice("http/protobuf"), "http/protobuf", "How OTLP is spoken.", _otlp("PROTOCOL"))
+    otlp_protocol = Setting(
+        PROTOCOL,
+        "http/protobuf",
+        "How OTLP is spoken; `grpc` needs `pip install obsv[otlp]`, and its default endpoint is `localhost:4317`.",
+        _otlp("PROTOCOL"),
+    )
+    otlp_grpc_credentials = Setting[str | None](
+        CREDENTIALS,
+        None,
+        "What signs in at a gRPC endpoint: an entry point of the group `opentelemetry_otlp_credential_provider`.",
+        "OTEL_PYTHON_EXPORTER_OTLP_GRPC_CREDENTIAL_PROVIDER",
+    )
+    otlp_grpc_retry_codes = Setting(
+        STATUS_CODES,
+        RETRY_CODES,
+        "gRPC's status codes after which the same request is sent again.",
+        "OTEL_PYTHON_EXPORTER_OTLP_GRPC_RETRYABLE_ERROR_CODES",
+    )
     otlp_temporality = Setting(
         choice("delta", "cumulative", "lowmemory"),
         "cumulative",
@@ -362,6 +421,21 @@ class OtlpSignals:
         PATH, None, "For metrics.", _otlp("CLIENT_CERTIFICATE", "METRICS_")
     )
     otlp_logs_client_certificate = Setting[str | None](PATH, None, "For logs.", _otlp("CLIENT_CERTIFICATE", "LOGS_"))
+    otlp_traces_protocol = Setting[str | None](PROTOCOL, None, "For traces.", _otlp("PROTOCOL", "TRACES_"))
+    otlp_metrics_protocol = Setting[str | None](PROTOCOL, None, "For metrics.", _otlp("PROTOCOL", "METRICS_"))
+    otlp_logs_protocol = Setting[str | None](PROTOCOL, None, "For logs.", _otlp("PROTOCOL", "LOGS_"))
+    otlp_traces_insecure = Setting[bool | None](FLAG, None, "For traces.", _otlp("INSECURE", "TRACES_"))
+    otlp_metrics_insecure = Setting[bool | None](FLAG, None, "For metrics.", _otlp("INSECURE", "METRICS_"))
+    otlp_logs_insecure = Setting[bool | None](FLAG, None, "For logs.", _otlp("INSECURE", "LOGS_"))
+    otlp_traces_grpc_credentials = Setting[str | None](
+        CREDENTIALS, None, "For traces.", "OTEL_PYTHON_EXPORTER_OTLP_GRPC_TRACES_CREDENTIAL_PROVIDER"
+    )
+    otlp_metrics_grpc_credentials = Setting[str | None](
+        CREDENTIALS, None, "For metrics.", "OTEL_PYTHON_EXPORTER_OTLP_GRPC_METRICS_CREDENTIAL_PROVIDER"
+    )
+    otlp_logs_grpc_credentials = Setting[str | None](
+        CREDENTIALS, None, "For logs.", "OTEL_PYTHON_EXPORTER_OTLP_GRPC_LOGS_CREDENTIAL_PROVIDER"
+    )
 
 
 class OtherSinks:
@@ -394,6 +468,16 @@ SETTINGS: dict[str, Setting[object]] = {
     name: setting for group in GROUPS for name, setting in vars(group).items() if isinstance(setting, Setting)
 }
 """The declarations by name, in the order in which people should read them."""
+
+_NO_SESSION = "obsv sends OTLP over HTTP by urllib3, and has no requests.Session that this could provide"
+UNSUPPORTED = {
+    "OTEL_CONFIG_FILE": "obsv does not read OpenTelemetry's file of settings; its own is obsv.toml",
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER": _NO_SESSION,
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER": _NO_SESSION,
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_METRICS_CREDENTIAL_PROVIDER": _NO_SESSION,
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_LOGS_CREDENTIAL_PROVIDER": _NO_SESSION,
+}
+"""Standard variables that ask for something that obsv does not do, and what is said about it."""
 
 OTHER_VARIABLES = ("OBSV_PURE_PYTHON", "OBSV_NO_EXT", "OBSV_REQUIRE_EXT", "OBSV_CI")
 """Variables that start with OBSV_ and are no settings: they are read where the package is built, imported or tested."""

@@ -50,8 +50,9 @@ def traces(spans: int = 1, count: int = 1, **attributes: Any) -> Batch:
     return Batch("traces", [recorder.trace(children=spans - 1, **attributes) for _ in range(count)], RESOURCE)
 
 
-def test_the_three_signals(sink: Any, otlp_collector: Collector) -> None:
-    made = sink()
+@pytest.mark.parametrize("protocol", ["http/protobuf", "http/json"])
+def test_the_three_signals(sink: Any, otlp_collector: Collector, protocol: str) -> None:
+    made = sink(otlp_protocol=protocol)
 
     def record(make: Any) -> None:
         make(Counter, "orders").add(2, shop="north")
@@ -65,7 +66,8 @@ def test_the_three_signals(sink: Any, otlp_collector: Collector) -> None:
     for signal in ("traces", "metrics", "logs"):
         assert otlp_collector.resources(signal) == [RESOURCE]
     assert [request.path for request in otlp_collector.requests] == ["/v1/traces", "/v1/metrics", "/v1/logs"]
-    assert otlp_collector.requests[0].headers["content-type"] == "application/x-protobuf"
+    kind = {"http/json": "application/json", "http/protobuf": "application/x-protobuf"}[protocol]
+    assert otlp_collector.requests[0].headers["content-type"] == kind
     assert otlp_collector.requests[0].headers["user-agent"].startswith("OTel-OTLP-Exporter-Python-obsv/")
 
 

@@ -124,12 +124,13 @@ def test_propagators() -> None:
     assert PROPAGATION.parse("xray, Baggage,xray") == ("xray", "baggage")
     assert PROPAGATION.parse("none") == ()
     assert PROPAGATION.parse(False) == ()
-    with pytest.raises(InvalidError, match="there is no propagator 'b3'") as raised:
-        PROPAGATION.parse("b3,tracecontext")
+    with pytest.raises(InvalidError, match="there is no propagator 'b9'") as raised:
+        PROPAGATION.parse("b9,tracecontext")
     assert raised.value.usable == ("tracecontext",)
     with pytest.raises(InvalidError) as raised:
-        PROPAGATION.parse("b3")
+        PROPAGATION.parse("b9")
     assert raised.value.usable is NOTHING
+    assert PROPAGATION.parse("b3, tracecontext, b3multi") == ("b3", "tracecontext", "b3multi")  # an entry point
     with pytest.raises(InvalidError, match="none stands alone"):
         PROPAGATION.parse("none,xray")
 

@@ -1,17 +1,35 @@
 """The headers in which a trace travels: W3C ``traceparent``, ``tracestate`` and ``baggage``, and AWS's
 ``X-Amzn-Trace-Id``.
 
-Parsing never raises: a malformed header is as good as none, and gives a new trace.
+Parsing never raises: a malformed header is as good as none, and gives a new trace. What goes out is always valid.
+Other formats (B3, Jaeger) are somebody else's propagators: :func:`set_others` installs what speaks to them.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from . import faults
+from .baggage import MAX_BYTES, clean_baggage
+from .baggage import parse_baggage as parse_baggage
 from .span import RANDOM, SAMPLED, Remote, Span, current, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping
-    from typing import Any
+    from typing import Any, Protocol
+
+    Reader = Callable[[str], str | None]
+
+    class Others(Protocol):
+        """Formats of others, by name."""
+
+        fields: tuple[str, ...]
+
+        def extract(self, name: str, get: Reader) -> Remote | None: ...
+
+        def inject(self, name: str, state: Span | Remote, base: Mapping[Any, Any]) -> list[tuple[str, str]]: ...
+
 
 TRACEPARENT = "traceparent"
 TRACESTATE = "tracestate"
@@ -21,8 +39,9 @@ XRAY = "X-Amzn-Trace-Id"
 _HEX = frozenset("0123456789abcdef")
 _MASK = 0xFFFFFFFFFFFFFFFF
 _MAX_OTHERS = 1024  # characters of unknown pairs of an X-Ray header that are passed on
-_MAX_BAGGAGE_BYTES = 8192  # W3C Baggage, "Limits"
-_MAX_BAGGAGE_MEMBERS = 180  # what OpenTelemetry's propagator keeps
+_MAX_TRACESTATE = 8192  # characters of a tracestate that are passed on: servers refuse requests with longer headers
+_MAX_STATES = 32  # members of a tracestate
+_LONG_STATE = 128  # a longer member is the first to go
 
 BASE_BAGGAGE = "obsv.baggage"
 """Key of a span's ``base`` under which the incoming ``baggage`` header stands, as text."""
@@ -37,6 +56,33 @@ def set_formats(names: tuple[str, ...]) -> None:
     """Choose the formats; when several are present in a request, the first one that is valid wins."""
     global formats
     formats = names
+
+
+_others: Others | None = None
+_listeners: list[Callable[[tuple[str, ...]], None]] = []
+
+
+def set_others(others: Others | None) -> None:
+    """Install what reads and writes the formats that are not ours; None for nothing.
+
+    Args:
+        others: Its ``fields`` are the names of the headers that it reads, in lower case.
+    """
+    global _others
+    _others = others
+    for listener in _listeners:
+        listener(other_fields())
+
+
+def other_fields() -> tuple[str, ...]:
+    """Return the headers that are read beside those of :data:`formats`."""
+    return () if _others is None else _others.fields
+
+
+def listen(listener: Callable[[tuple[str, ...]], None]) -> None:
+    """Call back with :func:`other_fields`, now and when they change: for servers that look at known headers only."""
+    _listeners.append(listener)
+    listener(other_fields())
 
 
 _write_baggage: Callable[[Any], str | None] | None = None
@@ -120,11 +166,13 @@ def may_travel(text: str, longest: int) -> bool:
     return len(text) <= longest and text.isascii() and text.isprintable()
 
 
-def extract(get: Callable[[str], str | None]) -> Remote | None:
+def extract(get: Reader, names: tuple[str, ...] | None = None) -> Remote | None:
     """Read the parent from incoming headers.
 
     Args:
-        get: Returns a header's value by its name in lower case, or None.
+        get: Returns a header's value by its name in lower case, or None. A header that came several times is one value,
+            joined by commas (RFC 9110, "Field Order").
+        names: The formats to read, :data:`formats` when None.
 
     Returns:
         The parent to begin a span below, or None where the headers name none.
@@ -136,10 +184,11 @@ def extract(get: Callable[[str], str | None]) -> Remote | None:
 
     base: dict[str, Any] = {}
     found: Remote | None = None
-    for name in formats:
+    for name in formats if names is None else names:
         if name == "baggage":
             text = read(BAGGAGE)
-            if text and may_travel(text, _MAX_BAGGAGE_BYTES):
+            text = clean_baggage(text[: MAX_BYTES + 1]) if text else None
+            if text:
                 base[BASE_BAGGAGE] = text
         elif found is not None:
             continue
@@ -156,11 +205,25 @@ def extract(get: Callable[[str], str | None]) -> Remote | None:
                 found = Remote(hi, lo, parent, SAMPLED if sampled else 0, decided=sampled is not None)
                 if others:
                     base[BASE_XRAY] = others
+        elif _others is not None:
+            other = _extract_other(_others, name, read)
+            if other is not None and other.base:
+                base.update(other.base)
+            if other is not None and (other.trace_hi or other.trace_lo):
+                found = other
     if found is None and base:
         found = Remote(0, 0, 0, 0)
     if found is not None and base:
         found.base = base
     return found
+
+
+def _extract_other(others: Others, name: str, get: Reader) -> Remote | None:
+    try:
+        return others.extract(name, get)
+    except Exception as error:  # noqa: BLE001 - a propagator of the user's
+        faults.report(f"propagator {name}", error)
+        return None
 
 
 def inject(headers: MutableMapping[str, Any]) -> None:
@@ -173,46 +236,84 @@ def inject(headers: MutableMapping[str, Any]) -> None:
             headers[name] = value
 
 
-def outgoing(state: Span | Remote) -> list[tuple[str, str]]:
-    """Return the headers that carry ``state``, as pairs."""
+def outgoing(
+    state: Span | Remote, base: Mapping[Any, Any] | None = None, names: tuple[str, ...] | None = None
+) -> list[tuple[str, str]]:
+    """Return the headers that carry ``state``, as pairs.
+
+    Args:
+        state: What is current.
+        base: What travels along (baggage); that of ``state`` when None.
+        names: The formats to write, :data:`formats` when None.
+    """
     pairs: list[tuple[str, str]] = []
-    base: Mapping[Any, Any] = state.base or {}
+    if base is None:
+        base = state.base or {}
     has_trace = bool(state.trace_hi or state.trace_lo)
-    for name in formats:
-        if name == "tracecontext" and has_trace and state.id64:
-            trace = f"{state.trace_hi:016x}{state.trace_lo:016x}"
-            pairs.append((TRACEPARENT, f"00-{trace}-{state.id64:016x}-{state.flags & 3:02x}"))
-            if state.tracestate:
-                pairs.append((TRACESTATE, state.tracestate))
+    for name in formats if names is None else names:
+        if name == "tracecontext":
+            if has_trace and state.id64:
+                trace = f"{state.trace_hi:016x}{state.trace_lo:016x}"
+                pairs.append((TRACEPARENT, f"00-{trace}-{state.id64:016x}-{state.flags & 3:02x}"))
+                if state.tracestate:
+                    # Not only that of a header, which is clean already: samplers and OpenTelemetry's API write it too.
+                    text = clean_tracestate(state.tracestate)
+                    if text:
+                        pairs.append((TRACESTATE, text))
         elif name == "baggage":
-            text = (_write_baggage(base) if _write_baggage is not None else None) or base.get(BASE_BAGGAGE)
+            text = _write_baggage(base) if _write_baggage is not None else None
+            if text is None:
+                text = base.get(BASE_BAGGAGE)
             if text:
                 pairs.append((BAGGAGE, text))
-        elif name == "xray" and has_trace:
-            pairs.append((XRAY, format_xray(state, base.get(BASE_XRAY, ""))))
+        elif name == "xray":
+            if has_trace:
+                pairs.append((XRAY, format_xray(state, base.get(BASE_XRAY, ""))))
+        elif _others is not None:
+            try:
+                pairs.extend(_others.inject(name, state, base))
+            except Exception as error:  # noqa: BLE001 - a propagator of the user's
+                faults.report(f"propagator {name}", error)
     return pairs
 
 
 def clean_tracestate(text: str | None) -> str | None:
-    """Return a ``tracestate`` that may be passed on: printable ASCII, at most 32 members, empty ones removed; else
-    None.
+    """Return a ``tracestate`` that may be passed on, None where there is none.
 
-    Rule: W3C Trace Context, "tracestate Header": a header that cannot be parsed is dropped, the ``traceparent`` stays
-    valid.
+    Empty members are removed, and of two with the same key the later one. A member that the grammar does not allow, or
+    more than 32, make all of it void; the ``traceparent`` stays valid. Of a very long one the members over 128
+    characters go, the last ones first.
+
+    Rule: W3C Trace Context level 2, "tracestate Header", "tracestate Limits" and its test-suite.
     """
     if not text:
         return None
-    members = [member.strip(" \t") for member in text.split(",")]
-    members = [member for member in members if member]
-    if len(members) > 32 or not text.isascii():
+    return _clean(text) if len(text) <= 512 else _clean.__wrapped__(text)
+
+
+@lru_cache(maxsize=256)  # most often it is the same for all requests of a caller
+def _clean(text: str) -> str | None:
+    if not text.isascii():
         return None
-    keys = set()
-    for member in members:
+    members: dict[str, str] = {}
+    count = 0
+    for member in text.split(",", 10_000):
+        member = member.strip(" \t")
+        if not member:
+            continue
+        count += 1
         key, _, value = member.partition("=")
-        if not _valid_key(key) or not 0 < len(value) <= 256 or not value.isprintable() or "=" in value:
+        if count > _MAX_STATES or not _valid_key(key) or not 0 < len(value) <= 256:
             return None
-        keys.add(key)
-    return ",".join(members) if members and len(keys) == len(members) else None
+        if not value.isprintable() or "=" in value:
+            return None
+        members.setdefault(key, member)
+    kept = list(members.values())
+    excess = sum([len(member) + 1 for member in kept]) - 1 - _MAX_TRACESTATE
+    for index in range(len(kept) - 1, -1, -1):
+        if excess > 0 and len(kept[index]) > _LONG_STATE:
+            excess -= len(kept.pop(index)) + 1
+    return ",".join(kept) or None
 
 
 _KEY_START = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
@@ -220,16 +321,4 @@ _KEY_CHARACTERS = _KEY_START | frozenset("_-*/@")
 
 
 def _valid_key(key: str) -> bool:
-    return 0 < len(key) <= 256 and key[0] in _KEY_START and _KEY_CHARACTERS.issuperset(key) and key.count("@") <= 1
-
-
-def parse_baggage(text: str) -> dict[str, str]:
-    """Read a ``baggage`` header (W3C Baggage): values decoded, properties left out, malformed members skipped."""
-    from urllib.parse import unquote_plus
-
-    pairs: dict[str, str] = {}
-    for member in text.split(",")[:_MAX_BAGGAGE_MEMBERS]:
-        key, equals, value = member.partition(";")[0].partition("=")
-        if equals and key.strip():
-            pairs[unquote_plus(key.strip())] = unquote_plus(value.strip())
-    return pairs
+    return 0 < len(key) <= 256 and key[0] in _KEY_START and _KEY_CHARACTERS.issuperset(key)

@@ -6,7 +6,7 @@ from obsv.hotpath.readable cimport Readable
 @cython.final
 cdef class Outlet:
     cdef public object queues, sampler, resource, governor, listener, owner
-    cdef public bint enabled, time_ids, sample_all
+    cdef public bint enabled, time_ids, sample_all, ignore_parent
     cdef public unsigned long long threshold
     cdef public Py_ssize_t max_attributes, max_length, max_events, max_links, few, short
     cdef public Py_ssize_t max_event_attributes, max_event_length, max_link_attributes
@@ -57,6 +57,7 @@ cdef class Span(Readable):
     cdef _start_trace(self, Outlet outlet)
     @cython.locals(size=Py_ssize_t, count=Py_ssize_t, queue=BoundedQueue)
     cdef _finish(self, LocalTrace trace)
+    cdef _decide_anew(self, Outlet outlet)
     cdef bint _sample(self, Outlet outlet)
     cdef _begin_below(self, Outlet outlet, parent)
     @cython.locals(now=cython.longlong)

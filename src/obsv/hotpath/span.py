@@ -84,6 +84,7 @@ class Outlet:
         governor: Begins spans in our stead where a sampler or id generator of the user's decides: called with the span
             and the parent that :meth:`Span.begin` was given.
         listener: Is told of every recorded span: ``started(span, parent)``, ``ended(span)``. Span processors.
+        ignore_parent: True when the caller's decision does not count (``OTEL_TRACES_SAMPLER=traceidratio``).
         owner: The OpenTelemetry provider whose outlet this is, if any.
         few: Attributes that are set without looking at ``max_attributes``.
         short: Characters of a text that are kept without looking at ``max_length``.
@@ -93,6 +94,7 @@ class Outlet:
         "enabled",
         "few",
         "governor",
+        "ignore_parent",
         "listener",
         "max_attributes",
         "max_event_attributes",
@@ -115,6 +117,7 @@ class Outlet:
         self.enabled = False
         self.governor: Callable[[Span, Any], None] | None = None
         self.listener: Any = None
+        self.ignore_parent = False
         self.owner: Any = None
         self.queues: tuple[BoundedQueue, ...] = ()
         self.sampler: Callable[[Span, Any], bool] | None = None
@@ -407,7 +410,9 @@ class Span(Readable):
         self.tracestate = parent.tracestate
         self.base = parent.base
         self.id64 = next_id()
-        if not (parent.flags & 1):
+        if self.scope.outlet.ignore_parent:
+            self._decide_anew(self.scope.outlet)
+        if not (self.flags & 1):
             self.recording = False
             return
         self.join(parent)
@@ -461,8 +466,8 @@ class Span(Readable):
         self.tracestate = remote.tracestate
         self.flags = remote.flags
         self.id64 = next_id()
-        if not remote.decided and (outlet.sample_all or self._sample(outlet)):
-            self.flags |= 1
+        if outlet.ignore_parent or not remote.decided:
+            self._decide_anew(outlet)
         if self.flags & 1:
             self._new_local()
         else:
@@ -483,6 +488,10 @@ class Span(Readable):
         self.start_ns = time_ns()
         trace.offset = self.start_ns - now
         self.trace = trace
+
+    def _decide_anew(self, outlet: Outlet) -> None:
+        """Decide whether to keep the span, whatever its parent says."""
+        self.flags = (self.flags & ~1) | (1 if outlet.sample_all or self._sample(outlet) else 0)
 
     def _sample(self, outlet: Outlet) -> bool:
         if outlet.sampler is not None:

@@ -6,6 +6,7 @@ The variable holds the span itself; OpenTelemetry's ``Context``, a dict, is only
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from opentelemetry.baggage import _BAGGAGE_KEY
@@ -16,6 +17,7 @@ from opentelemetry.trace import Span as ApiSpan
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from ..hotpath import headers
+from ..hotpath.baggage import format_baggage, parse_baggage
 from ..hotpath.errors import safe_text
 from ..hotpath.span import SUPPRESSED, Remote, Span, attach, current, detach
 
@@ -58,16 +60,34 @@ def as_context(state: Any) -> Context:
     base: dict[Any, Any] = dict(state.base or {})
     text = base.get(headers.BASE_BAGGAGE)
     if text and _BAGGAGE_KEY not in base:
-        base[_BAGGAGE_KEY] = headers.parse_baggage(text)
+        base[_BAGGAGE_KEY] = parse_baggage(text)
     if state.trace_hi or state.trace_lo:
-        base[_SPAN_KEY] = NonRecordingSpan(span_context(state)) if isinstance(state, Remote) else state
+        base[_SPAN_KEY] = RemoteSpan(state) if isinstance(state, Remote) else state
     return Context(base)
+
+
+class RemoteSpan(NonRecordingSpan):
+    """A parent from a header, for OpenTelemetry's API; ``remote`` is all that the header said.
+
+    An ``X-Amzn-Trace-Id`` may name a trace and no parent (load balancers), and may leave the sampling decision open.
+    OpenTelemetry has no words for either: a span of obsv reads ``remote``, and others see a made-up parent in the right
+    trace, because they would begin a new trace without one.
+    """
+
+    def __init__(self, remote: Remote) -> None:
+        super().__init__(span_context(remote))
+        self.remote = remote
 
 
 def span_context(remote: Remote) -> SpanContext:
     """Return OpenTelemetry's form of a remote parent."""
     state = TraceState.from_header([remote.tracestate]) if remote.tracestate else TraceState()
-    return SpanContext((remote.trace_hi << 64) | remote.trace_lo, remote.id64, True, TraceFlags(remote.flags), state)
+    trace = (remote.trace_hi << 64) | remote.trace_lo
+    return SpanContext(trace, remote.id64 or _made_up_id(), True, TraceFlags(remote.flags), state)
+
+
+def _made_up_id() -> int:
+    return int.from_bytes(os.urandom(8), "big") or 1
 
 
 def resolve(state: Any) -> Any:
@@ -81,6 +101,9 @@ def resolve(state: Any) -> Any:
         return span
     if not isinstance(span, ApiSpan):
         return None
+    if type(span) is RemoteSpan:
+        came = span.remote
+        return Remote(came.trace_hi, came.trace_lo, came.id64, came.flags, came.tracestate, dict(state), came.decided)
     context = span.get_span_context()
     if not context.is_valid:
         return None
@@ -97,13 +120,11 @@ def resolve(state: Any) -> Any:
 
 
 def baggage_text(base: Any) -> str | None:
-    """Return the ``baggage`` header for what ``opentelemetry.baggage`` put into a context."""
+    """Return the ``baggage`` header for what ``opentelemetry.baggage`` put into a context; empty where the program has
+    emptied it, None where it has not touched it."""
     pairs = base.get(_BAGGAGE_KEY)
-    if not isinstance(pairs, Mapping) or not pairs:
+    if not isinstance(pairs, Mapping):
         return None
-    from urllib.parse import quote_plus
-
-    def quoted(part: object) -> str:
-        return quote_plus(safe_text(part), errors="replace")  # a line break would make the request fail
-
-    return ",".join(f"{quoted(key)}={quoted(value)}" for key, value in pairs.items())
+    return format_baggage(
+        {safe_text(key): safe_text(value) for key, value in pairs.items()}, base.get(headers.BASE_BAGGAGE)
+    )

@@ -14,6 +14,7 @@ from ..hotpath.errors import safe_text
 from ..hotpath.span import NO_RECORD, NO_STATUS, OUTLET, Scope, Span, _moment, attach, current, detach, new_span
 from ..hotpath.wrap import Call, decorate, wrap
 from .context import as_context
+from .resource import resource_of
 from .warnings import warn
 
 TYPE_CHECKING = False
@@ -167,22 +168,6 @@ class InitProvider(BaseProvider):
         from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
         return RandomIdGenerator()
-
-
-_resources: dict[int, tuple[dict[str, Any], Any]] = {}
-
-
-def resource_of(outlet: Outlet) -> Any:
-    """Return the SDK's ``Resource`` of an outlet, the same object as long as nothing has changed."""
-    found = outlet.resource
-    if not isinstance(found, dict):
-        return found
-    known = _resources.get(id(outlet))
-    if known is None or known[0] != found:
-        from opentelemetry.sdk.resources import Resource
-
-        known = _resources[id(outlet)] = (dict(found), Resource(found))
-    return known[1]
 
 
 class Tracer(api.Tracer):
@@ -446,6 +431,21 @@ def _cleaned(attributes: Any) -> dict[str, Any]:
 _provider: InitProvider | None = None
 
 
+def listener_of_init() -> Any:
+    """Return the listener of obsv's own outlet, made when it is first needed. Loads the SDK."""
+    global _provider
+    if _provider is None:
+        _provider = InitProvider(_flush)
+    _provider._active_span_processor  # noqa: B018 - makes the listener
+    return OUTLET.listener
+
+
+def _flush(seconds: float) -> bool:
+    from ..runtime import flush
+
+    return flush(seconds)
+
+
 def install(flush: Callable[[float], bool]) -> None:
     """Make obsv's provider the global one, unless the program has set another already."""
     global _provider
@@ -460,4 +460,4 @@ def install(flush: Callable[[float], bool]) -> None:
         )
 
 
-__all__ = ["MAX_TRACERS", "BaseProvider", "InitProvider", "Tracer", "install", "resource_of"]
+__all__ = ["MAX_TRACERS", "BaseProvider", "InitProvider", "Tracer", "install"]

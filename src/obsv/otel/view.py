@@ -15,6 +15,7 @@ from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, InstrumentationScope
 
 from .readable import end_time, kind, parent, start_time, status
+from .resource import resource_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -133,8 +134,6 @@ def _deprecated_info(span: Span) -> InstrumentationInfo:
 
 
 def _resource(span: Span) -> Any:
-    from .provider import resource_of
-
     return resource_of(span.scope.outlet)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..guard import guard
 from ..hotpath.errors import type_name
-from ..hotpath.headers import extract, inject, outgoing
+from ..hotpath.headers import extract, inject, listen, outgoing
 from ..hotpath.metrics import METER, Histogram, instrument
 from ..hotpath.secrets import REDACTED, redact_query
 from ..hotpath.span import (
@@ -59,6 +59,7 @@ __all__ = [
     "inject",
     "inside_http_client",
     "instrument",
+    "listen",
     "new_span",
     "outgoing",
     "redact_query",

@@ -12,7 +12,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from ._api import INTERNAL, Patch, attach, detach, extract, guard, start_span
+from ._api import INTERNAL, Patch, attach, detach, extract, guard, listen, start_span
 from ._asgi_routes import template
 from ._http_server import Exchange, Excluded
 
@@ -30,10 +30,18 @@ patch.setup(excluded.load)
 MARK = "obsv"
 """Key in an ASGI scope that says: this request has its span. A mounted application finds it there or in a copy."""
 
-_WANTED = frozenset(
-    (b"traceparent", b"tracestate", b"baggage", b"x-amzn-trace-id", b"host", b"user-agent", b"x-forwarded-for")
-)
-_PARENTS = (b"traceparent", b"x-amzn-trace-id", b"baggage")
+_PARENTS: tuple[bytes, ...] = ()  # headers that name a parent
+_WANTED: frozenset[bytes] = frozenset()  # headers that are read at all
+
+
+@listen
+def _read_too(names: tuple[str, ...]) -> None:
+    """Look for the headers of other propagators too."""
+    global _PARENTS, _WANTED
+    others = [name.encode("latin-1", "replace") for name in names]
+    _PARENTS = (b"traceparent", b"x-amzn-trace-id", b"baggage", *others)
+    _WANTED = frozenset((*_PARENTS, b"tracestate", b"host", b"user-agent", b"x-forwarded-for"))
+
 
 _GONE = frozenset(("ClientDisconnect", "WebSocketDisconnect"))  # Starlette's words for a client that went away
 

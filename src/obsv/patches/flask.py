@@ -14,7 +14,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from ._api import SERVER, Patch, Span, attach, current, detach, extract, guard
+from ._api import SERVER, Patch, Span, attach, current, detach, extract, guard, listen
 from ._http import METHODS
 from ._http_server import Exchange, Excluded, version_number
 
@@ -51,6 +51,16 @@ _PARENTS = {
     "baggage": "HTTP_BAGGAGE",
     "tracestate": "HTTP_TRACESTATE",
 }
+_MORE: tuple[str, ...] = ()  # keys of the headers of other propagators
+
+
+@listen
+def _read_too(names: tuple[str, ...]) -> None:
+    """Look for the headers of other propagators too."""
+    global _MORE
+    keys = {name: f"HTTP_{name.upper().replace('-', '_')}" for name in names}
+    _PARENTS.update(keys)
+    _MORE = tuple(keys.values())
 
 
 # A wrapper, not a description: the span of a streamed body outlives the call.
@@ -120,7 +130,11 @@ def _begin(environ: Any, start_response: Any) -> Call | None:
 
 def _parent(environ: Any) -> Remote | None:
     if "HTTP_TRACEPARENT" not in environ and "HTTP_X_AMZN_TRACE_ID" not in environ and "HTTP_BAGGAGE" not in environ:
-        return None
+        for key in _MORE:
+            if key in environ:
+                break
+        else:
+            return None
     return extract(lambda name: environ.get(_PARENTS.get(name)))
 
 

@@ -46,6 +46,10 @@ def resource_attributes(settings: Settings, platform: Platform | None = None) ->
     }
     result.update(_process())
     result.update(_place(platform))
+    if settings.resource_detectors:
+        from ..otel.detectors import detected
+
+        result.update(detected(settings.resource_detectors))
     result.update(settings.resource)
     result["service.name"] = settings.service
     if settings.version is not None:

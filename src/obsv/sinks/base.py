@@ -21,11 +21,21 @@ def create(name: str, settings: Settings) -> Sink:
         SinkError: No sink has this name.
     """
     found = NAMES.get(name)
+    if found is None and name in foreign_names(settings):
+        from .foreign import ForeignSink
+
+        return ForeignSink(name, settings)
     if found is None:
         raise SinkError(f"there is no sink {name!r}; known are {', '.join(NAMES)}")
     module, _, kind = found.partition(":")
     sink: Sink = getattr(__import__(f"obsv.sinks.{module}", fromlist=[kind]), kind)(settings)
     return sink
+
+
+def foreign_names(settings: Settings) -> set[str]:
+    """Return the exporters of other packages that the settings name: each is an entry point that was found."""
+    chosen = (*settings.traces, *settings.metrics, *settings.logs)
+    return {name for name in chosen if isinstance(name, str) and name not in NAMES}
 
 
 NAMES = {

@@ -1,7 +1,7 @@
 """OTLP over HTTP with protobuf bodies (OpenTelemetry protocol specification, "OTLP/HTTP").
 
 The bodies come from obsv's own encoder, the transport is urllib3: connections are kept, bodies may be compressed, and
-nothing is imported before the first batch.
+nothing is imported before the first batch. A signal may choose JSON bodies or gRPC instead; both carry the same.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
     from ..settings_otlp import OtlpTarget
     from .base import Attributes, Batch, Result
+    from .otlp_grpc import GrpcChannel
 
 RETRYABLE = frozenset({429, 502, 503, 504})
 """Answers after which the same request may succeed (OTLP/HTTP, "Failures")."""
@@ -24,6 +25,7 @@ MAX_BODY = 4_500_000
 """Bytes of a request before compression; a larger one is sent in halves. AWS's endpoints take 5 MB."""
 
 _TOO_LARGE = "http 413"
+_TOO_LARGE_GRPC = "grpc message too large"
 _MAX_ANSWER = 65_536  # bytes of an answer that are read: a partial success is a few hundred
 
 
@@ -54,7 +56,7 @@ class OtlpSink:
 
     name = "otlp"
     signals = frozenset({"traces", "metrics", "logs"})
-    imports = (
+    imports: tuple[str, ...] = (
         "obsv.hotpath.otlp",
         "obsv.hotpath.otlp_metrics",
         "obsv.sinks.totals",
@@ -83,6 +85,9 @@ class OtlpSink:
         self._pools: dict[str, Any] = {}
         self._resource = b""
         self._totals: Any = None
+        self._channels: dict[str, GrpcChannel] = {}
+        if any(target.protocol == "grpc" for target in self._targets.values()):
+            self.imports = (*self.imports, "obsv.sinks.otlp_grpc", "grpc")
 
     def open(self, resource: Attributes) -> None:
         """Encode the resource once."""
@@ -98,11 +103,11 @@ class OtlpSink:
         parts = progress.parts
         while parts:
             part = parts[0]
-            result = Refused(_TOO_LARGE) if self._too_large(part) else self._post(batch.signal, part)
+            result = Refused(_TOO_LARGE) if self._too_large(batch.signal, part) else self._post(batch.signal, part)
             if type(result) is Retry:
                 return result
             if type(result) is Refused:
-                if result.reason.startswith(_TOO_LARGE) and self._halve(batch.signal, parts):
+                if result.reason.startswith((_TOO_LARGE, _TOO_LARGE_GRPC)) and self._halve(batch.signal, parts):
                     continue
                 progress.rejected, progress.reason = progress.rejected + part.records, result.reason
             elif type(result) is Sent and result.reason:
@@ -136,8 +141,19 @@ class OtlpSink:
         temporality = DELTA if self._temporality == "delta" else CUMULATIVE
         return _Part(items, len(items), metrics(items, self._resource, temporality))
 
-    def _too_large(self, part: _Part) -> bool:
-        return len(part.body) > MAX_BODY and part.records > 1
+    def _too_large(self, signal: str, part: _Part) -> bool:
+        if part.records < 2:
+            return False
+        target = self._target(signal)
+        # gRPC's servers take 4 MiB; JSON is about three times as long as what it is made of
+        most = {"grpc": 4_000_000, "http/json": MAX_BODY // 3}.get(target.protocol, MAX_BODY)
+        return len(part.body) > most
+
+    def _target(self, signal: str) -> OtlpTarget:
+        target = self._targets.get(signal)
+        if target is None:
+            target = self._targets[signal] = self._settings.otlp(signal)
+        return target
 
     def _halve(self, signal: str, parts: list[_Part]) -> bool:
         """Replace the first part by its two halves; False when it is a single record already."""
@@ -155,13 +171,19 @@ class OtlpSink:
         return True
 
     def _post(self, signal: str, part: _Part) -> Result:
+        target = self._target(signal)
+        if target.protocol == "grpc":
+            return self._channel(target).post(part.body, part.records, partial_success)
         from urllib3.exceptions import HTTPError
 
-        target = self._targets.get(signal)
-        if target is None:
-            target = self._targets[signal] = self._settings.otlp(signal)
-        headers = {"content-type": "application/x-protobuf", "user-agent": _user_agent(), **target.headers}
         body = part.body
+        kind, read_answer = "application/x-protobuf", partial_success
+        if target.protocol == "http/json":
+            from . import otlp_json
+
+            body = otlp_json.request_json(signal, body)
+            kind, read_answer = "application/json", otlp_json.partial_success
+        headers = {"content-type": kind, "user-agent": _user_agent(), **target.headers}
         if target.compression == "gzip":
             body = _gzip(body)
             headers["content-encoding"] = "gzip"
@@ -179,7 +201,7 @@ class OtlpSink:
         except (HTTPError, OSError) as error:
             return Retry(describe(error))
         if 200 <= answer.status < 300:
-            rejected, message = partial_success(data)
+            rejected, message = read_answer(data)
             if rejected or message:
                 return Sent(min(rejected, part.records), f"partial success: {message or 'no reason given'}"[:200])
             return Sent()
@@ -187,6 +209,15 @@ class OtlpSink:
         if answer.status in RETRYABLE:
             return Retry(reason, retry_after(answer.headers.get("retry-after")))
         return Refused(f"{reason}{_error_text(answer.headers.get('content-type'), data)}")
+
+    def _channel(self, target: OtlpTarget) -> GrpcChannel:
+        channel = self._channels.get(target.signal)
+        if channel is None:
+            from .otlp_grpc import GrpcChannel
+
+            codes = self._settings.otlp_grpc_retry_codes
+            channel = self._channels[target.signal] = GrpcChannel(target, codes, _user_agent())
+        return channel
 
     def _pool(self, target: OtlpTarget) -> Any:
         pool = self._pools.get(target.signal)
@@ -237,6 +268,9 @@ class OtlpSink:
         for pool in self._pools.values():
             pool.clear()
         self._pools.clear()
+        for channel in self._channels.values():
+            channel.close()
+        self._channels.clear()
 
 
 def _user_agent() -> str:
@@ -297,10 +331,10 @@ def partial_success(data: bytes) -> tuple[int, str]:
     All three messages have the same shape: field 1 holds the count as field 1 and the text as field 2.
     """
     try:
-        inner = _fields(data).get(1)
+        inner = message_fields(data).get(1)
         if not isinstance(inner, bytes):
             return 0, ""
-        fields = _fields(inner)
+        fields = message_fields(inner)
         count, message = fields.get(1, 0), fields.get(2, b"")
         text = message.decode("utf-8", "replace") if isinstance(message, bytes) else ""
         return (count if isinstance(count, int) and count < 2**63 else 0), " ".join(text.split())
@@ -313,13 +347,18 @@ def _error_text(content_type: str | None, data: bytes) -> str:
     if not content_type or "protobuf" not in content_type:
         return ""
     try:
-        message = _fields(data).get(2)
+        message = message_fields(data).get(2)
     except (IndexError, ValueError):
         return ""
     return f": {' '.join(message.decode('utf-8', 'replace').split())[:160]}" if isinstance(message, bytes) else ""
 
 
-def _fields(data: bytes) -> dict[int, int | bytes]:
+def message_fields(data: bytes) -> dict[int, int | bytes]:
+    """Read a small protobuf message: its fields by number, of a repeated one the last.
+
+    Raises:
+        IndexError, ValueError: It is none.
+    """
     found: dict[int, int | bytes] = {}
     position = 0
     read: Callable[[bytes, int], tuple[int, int]] = _varint
