@@ -96,8 +96,11 @@ class Runtime:
         headers.set_formats(tuple(settings.propagators))
         meter = metrics.METER
         meter.max_series = settings.max_series
+        meter.boundaries = metrics.BOUNDARIES if settings.otlp_histogram == "explicit_bucket_histogram" else None
         meter.starter = self.pipeline.start_metrics
         meter.enabled = bool(self.pipeline.queues("metrics"))
+        if meter.enabled and self.pipeline.collector.counting():
+            self.pipeline.start_metrics()  # series that are there already call no starter
         outlet.enabled = True
         self._start_logs()
         patches.use(settings)
@@ -311,12 +314,19 @@ def _hook_exits() -> None:
         os.register_at_fork(after_in_child=_in_child)
     patches.when_imported("multiprocessing.util", _hook_multiprocessing)
     patches.when_imported("opentelemetry.trace", _adopt_opentelemetry)
+    patches.when_imported("opentelemetry.metrics", _adopt_metrics)
 
 
 def _adopt_opentelemetry(module: Any) -> None:
     from .otel import adopt
 
     adopt(module, flush)
+
+
+def _adopt_metrics(module: Any) -> None:
+    from .otel.metrics import install
+
+    install()
 
 
 def _at_exit() -> None:

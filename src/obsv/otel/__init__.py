@@ -6,6 +6,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
+    from typing import Any
+
+    from .metrics import MeterProvider as MeterProvider
 
 
 def adopt(module: ModuleType, flush: Callable[[float], bool]) -> None:
@@ -26,3 +29,12 @@ def adopt(module: ModuleType, flush: Callable[[float], bool]) -> None:
     set_foreign(context.resolve)
     headers.set_baggage_writer(context.baggage_text)
     provider.install(flush)
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for: ``opentelemetry`` is an optional dependency."""
+    if name == "MeterProvider":
+        from .metrics import MeterProvider
+
+        return MeterProvider
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

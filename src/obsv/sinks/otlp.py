@@ -115,9 +115,10 @@ class OtlpSink:
     def _items(self, batch: Batch) -> list[Any]:
         if batch.signal == "metrics" and self._temporality != "delta":
             if self._totals is None:
+                from ..hotpath.otlp_metrics import PREFERENCES
                 from .totals import Totals
 
-                self._totals = Totals()
+                self._totals = Totals(PREFERENCES[self._temporality])
             points: list[Any] = self._totals.add(batch.items)
             return points
         return batch.items
@@ -131,10 +132,9 @@ class OtlpSink:
             from ..hotpath.otlp import logs
 
             return _Part(items, len(items), logs(items, self._resource))
-        from ..hotpath.otlp_metrics import CUMULATIVE, DELTA, metrics
+        from ..hotpath.otlp_metrics import PREFERENCES, metrics
 
-        temporality = DELTA if self._temporality == "delta" else CUMULATIVE
-        return _Part(items, len(items), metrics(items, self._resource, temporality))
+        return _Part(items, len(items), metrics(items, self._resource, PREFERENCES[self._temporality]))
 
     def _too_large(self, part: _Part) -> bool:
         return len(part.body) > MAX_BODY and part.records > 1
