@@ -315,6 +315,7 @@ def _hook_exits() -> None:
     patches.when_imported("multiprocessing.util", _hook_multiprocessing)
     patches.when_imported("opentelemetry.trace", _adopt_opentelemetry)
     patches.when_imported("opentelemetry.metrics", _adopt_metrics)
+    patches.when_imported("opentelemetry.sdk.metrics", _adopt_metrics)
 
 
 def _adopt_opentelemetry(module: Any) -> None:
@@ -324,9 +325,9 @@ def _adopt_opentelemetry(module: Any) -> None:
 
 
 def _adopt_metrics(module: Any) -> None:
-    from .otel.metrics import install
+    from .otel.metrics import adopt
 
-    install()
+    adopt(module)
 
 
 def _at_exit() -> None:

@@ -218,6 +218,9 @@ class ApiHistogram(ApiInstrument):
     def _new_cell(self, attributes: dict[str, Any]) -> HistogramCell:
         return HistogramCell(attributes, self.meter.lock, self.boundaries)
 
+    def _allowed(self) -> str:
+        return "a finite number that is not negative"
+
     def record(self, amount: int | float, attributes: Any = None, context: Any = None) -> None:
         """Record a value that is not negative (OpenTelemetry API, "Histogram operations")."""
         if self.on and self.meter.enabled:

@@ -308,11 +308,13 @@ class Instrument:
 
     def _refuse(self, value: Any) -> None:
         faults.counts["metric value"] = faults.counts.get("metric value", 0) + 1
-        allowed = "a finite number that is not negative" if self.kind == "counter" else "a finite number"
         faults.tell(
-            f"metric {self.name!r} cannot take {_short(value)}: {allowed} is needed; such values are left out",
+            f"metric {self.name!r} cannot take {_short(value)}: {self._allowed()} is needed; such values are left out",
             key=f"metric value {self.name}",
         )
+
+    def _allowed(self) -> str:
+        return "a finite number that is not negative" if self.kind == "counter" else "a finite number"
 
     def bind(self, /, **dimensions: Any) -> Any:
         """Return the cell of these dimensions: its ``add``, ``set`` or ``record`` saves the look-up on each call."""

@@ -105,8 +105,9 @@ class MeterProvider(api.MeterProvider):
     def _sdk(self, readers: Sequence[MetricReader] = ()) -> SdkMeterProvider:
         """Return the SDK's provider behind this one, made when first asked for."""
         if self._engine is None:
-            import opentelemetry.sdk.metrics  # noqa: F401 - which calls _register
+            from opentelemetry.sdk import metrics as sdk
 
+            _register(sdk)
             self._engine = _theirs[0](readers, **self._options)
         return self._engine
 
@@ -143,7 +144,7 @@ class MeterProvider(api.MeterProvider):
             with self._guard:
                 meter = self._known.get(key)
                 if meter is None:
-                    meter = Meter(Scope(name, version, None, schema_url, cleaned or None))
+                    meter = Meter(Scope(name, version, None, schema_url, cleaned or None), self)
                     if self._engine is not None:
                         meter.follow(self._engine)
                     if len(self._known) < MAX_METERS:
@@ -172,6 +173,15 @@ class MeterProvider(api.MeterProvider):
         engine.remove_metric_reader(metric_reader)
         engine._metric_readers = tuple([reader for reader in engine._metric_readers if reader is not metric_reader])
 
+    def _set_meter_configurator(self, *, meter_configurator: Any) -> None:
+        """Switch meters on and off, as the SDK's provider does: those that exist too."""
+        with self._guard:
+            self._options["_meter_configurator"] = meter_configurator
+            engine = self._sdk()
+            engine._set_meter_configurator(meter_configurator=meter_configurator)
+            for meter in list(self._known.values()):
+                meter.follow(engine)
+
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Send what was recorded so far; True when everything left in time.
 
@@ -192,10 +202,11 @@ class MeterProvider(api.MeterProvider):
         Raises:
             Exception: A reader of the SDK that was given to this provider failed, as with the SDK's own provider.
         """
-        if self._ended:
+        with self._guard:
+            first, self._ended = not self._ended, True
+        if not first:
             faults.tell("shutdown() of a meter provider can only be called once")
             return
-        self._ended = True
         begin, milliseconds = monotonic(), _milliseconds(timeout_millis, 30_000.0)
         try:
             if self._engine is not None:
@@ -209,12 +220,23 @@ class MeterProvider(api.MeterProvider):
 class Meter(api.Meter):
     """Make instruments of one scope. Two of the same name, kind, unit and description are one, as in the SDK."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, provider: MeterProvider) -> None:
         super().__init__(scope.name, scope.version, scope.schema_url)
         self._scope = scope
+        self._provider = provider
         self._guard = Lock()
         self._made: dict[Any, _Made] = {}
         self._twin: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        """Answer for the private attributes of the SDK's meter, where the program has loaded the SDK."""
+        if name.startswith("_") and not name.startswith("__") and "_made" in vars(self) and _sdk_loaded():
+            return getattr(self._their_meter(self._provider._sdk()), name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _their_meter(self, engine: SdkMeterProvider) -> Any:
+        scope = self._scope
+        return engine.get_meter(scope.name, scope.version, scope.schema_url, scope.attributes)
 
     def create_counter(self, name: str, unit: str = "", description: str = "") -> api.Counter:
         """Return a counter: a sum that only grows."""
@@ -298,8 +320,7 @@ class Meter(api.Meter):
     def follow(self, engine: SdkMeterProvider) -> None:
         """Let the SDK's meter of the same scope hear of everything."""
         with self._guard:
-            scope = self._scope
-            self._twin = engine.get_meter(scope.name, scope.version, scope.schema_url, scope.attributes)
+            self._twin = self._their_meter(engine)
             for made in self._made.values():
                 made.follow(self._twin)
 
@@ -331,6 +352,7 @@ class _Made:
         elif self.kind == "Histogram":
             more["explicit_bucket_boundaries_advisory"] = self.advisory
         made.twin = getattr(meter, _CREATE[self.kind])(made.name, **more)
+        made.on = bool(meter._is_enabled())  # as a meter configurator wants it
 
 
 def _checked(name: Any, unit: Any) -> tuple[str, str] | None:
@@ -410,6 +432,14 @@ def _sdk_loaded() -> bool:
 _provider: MeterProvider | None = None
 
 
+def adopt(module: ModuleType) -> None:
+    """Do what is to be done when ``opentelemetry.metrics`` or ``opentelemetry.sdk.metrics`` has been imported."""
+    if module.__name__ == "opentelemetry.metrics":
+        install()
+    else:
+        _register(module)
+
+
 def install() -> None:
     """Make obsv's provider the global one, unless the program has set another already."""
     global _provider
@@ -431,6 +461,8 @@ _theirs: list[type[SdkMeterProvider]] = []  # the SDK's class itself, also where
 
 def _register(module: ModuleType) -> None:
     """Let ``isinstance`` with the SDK's classes hold, once the program has loaded them."""
+    if _theirs:
+        return
     _theirs.append(module.MeterProvider)
     module.MeterProvider.register(MeterProvider)
     module.Meter.register(Meter)
@@ -442,4 +474,4 @@ for _name, _kind in KINDS.items():
     getattr(api, _name).register(_kind)
 when_imported("opentelemetry.sdk.metrics", _register)
 
-__all__ = ["MAX_METERS", "Meter", "MeterProvider", "install"]
+__all__ = ["MAX_METERS", "Meter", "MeterProvider", "adopt"]
