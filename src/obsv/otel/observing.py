@@ -118,7 +118,11 @@ class Observer:
     def add(self, instrument: Asked, asks: Iterable[Ask]) -> None:
         """Ask these callbacks from the next collection on."""
         self.callbacks.extend([Callback(instrument, ask) for ask in asks])
+        if not self.callbacks:
+            return
         METER.observe = self.observe
+        if METER.enabled:
+            self._ready()  # at the end of the program there may be no new thread
         starter = METER.starter
         if METER.enabled and starter is not None:
             METER.starter = None
@@ -127,6 +131,8 @@ class Observer:
     def remove(self, instrument: Asked) -> None:
         """Never ask an instrument's callbacks again."""
         self.callbacks = [callback for callback in self.callbacks if callback.instrument is not instrument]
+        if not self.callbacks:
+            METER.observe = None
 
     def observe(self) -> None:
         """Ask every callback that is not at it still; wait for those that have been fast so far."""
@@ -143,15 +149,23 @@ class Observer:
                 prompt.append(callback)
         deadline, patience = monotonic() + LONGEST, PATIENCE
         while prompt and monotonic() < deadline:
-            try:
-                self._worker = worker = self._worker or _Worker()
-            except RuntimeError:  # no thread at the end of the program; a callback that hangs must not keep it alive
+            worker = self._ready()
+            if worker is None:  # a callback that hangs must not keep the program alive
                 break
             prompt = worker.ask(prompt, turn, patience)
             if worker.left:
                 self._worker, patience = None, GRACE
         for callback in prompt:
             callback.busy = False
+
+    def _ready(self) -> _Worker | None:
+        """Return the worker; None at the end of the program, when no thread can be started."""
+        if self._worker is None:
+            try:
+                self._worker = _Worker()
+            except RuntimeError:
+                return None
+        return self._worker
 
     def after_fork(self) -> None:
         """In a forked child: no thread has come along."""

@@ -108,7 +108,7 @@ class OtlpSink:
             elif type(result) is Sent and result.reason:
                 progress.rejected, progress.reason = progress.rejected + result.rejected, result.reason
             parts.pop(0)
-        if progress.reason and progress.rejected >= batch.records:
+        if progress.reason and progress.rejected >= batch.records:  # totals that are told again are no records
             return Refused(progress.reason)
         return Sent(progress.rejected, progress.reason)
 

@@ -27,23 +27,33 @@ class Totals:
     def add(self, points: Iterable[MetricPoint]) -> list[MetricPoint]:
         """Return the same series with everything since the start.
 
-        Gauges have no history and stay as they are, up-down counters have it already.
+        Gauges have no history and stay as they are, up-down counters have it already. Counters and histograms of
+        OpenTelemetry's API that have no news are told again, as the SDK does: receivers forget what falls silent.
         """
-        return [
-            point
-            if point.kind not in ("counter", "histogram") or temporality_of(point, self._preference) != CUMULATIVE
-            else self._add(point)
-            for point in points
-        ]
+        found: list[MetricPoint] = []
+        told: set[tuple[object, ...]] = set()
+        now = 0
+        for point in points:
+            now = max(now, point.time_ns)
+            if point.kind in ("counter", "histogram") and temporality_of(point, self._preference) == CUMULATIVE:
+                key = _key(point)
+                told.add(key)
+                point = self._add(key, point)
+            found.append(point)
+        for key, total in self._totals.items():
+            if total.foreign and not total.observed and key not in told:
+                total.time_ns = now
+                found.append(_copy(total))
+        return found
 
-    def _add(self, point: MetricPoint) -> MetricPoint:
+    def _add(self, key: tuple[object, ...], point: MetricPoint) -> MetricPoint:
+        total = self._totals.get(key)
         if point.total is not None:  # the instrument itself knows it
             known = _copy(point)
             known.value, known.start_ns = point.total, point.since_ns
-            return known
-        dimensions = sorted((name, type(value).__name__, str(value)) for name, value in point.attributes.items())
-        key = (point.scope, point.name, point.kind, point.unit, point.description, point.bounds, *dimensions)
-        total = self._totals.get(key)
+            if total is not None or len(self._totals) < MAX_SERIES:
+                self._totals[key] = known
+            return _copy(known)
         if total is None:
             if len(self._totals) >= MAX_SERIES:
                 return point
@@ -53,6 +63,11 @@ class Totals:
         if point.kind == "histogram":
             _merge(total, point)
         return _copy(total)
+
+
+def _key(point: MetricPoint) -> tuple[object, ...]:
+    dimensions = sorted((name, type(value).__name__, str(value)) for name, value in point.attributes.items())
+    return (point.scope, point.name, point.kind, point.unit, point.description, point.bounds, *dimensions)
 
 
 def _merge(total: MetricPoint, point: MetricPoint) -> None:
@@ -74,6 +89,7 @@ def _like(point: MetricPoint, start_ns: int) -> MetricPoint:
         point.name, point.unit, point.description, point.kind, point.attributes, start_ns, point.time_ns, point.scope
     )
     made.foreign, made.observed, made.bounds = point.foreign, point.observed, point.bounds
+    made.since_ns = point.since_ns
     return made
 
 

@@ -512,3 +512,31 @@ print(type(metrics.get_meter_provider()).__name__)
     done = run(code)
     assert done.stdout == "NoOpMeterProvider\n"
     assert done.stderr.count("a meter provider is set already") + done.stderr.count("meter provider is set") == 1
+
+
+def test_what_has_no_news_is_told_again(seen: Capture, meter: Any) -> None:
+    totals = Totals()
+    counter, histogram = meter.create_counter("c"), meter.create_histogram("h")
+    other = meter.create_counter("other")
+    counter.add(2, {"a": "x"})
+    histogram.record(3)
+    totals.add(collected(seen))
+    other.add(1)
+    points = collected(seen)
+    assert [point.name for point in points] == ["other"]
+    told = {point.name: point for point in totals.add(points)}
+    assert set(told) == {"c", "h", "other"}
+    assert (told["c"].value, told["h"].count, sum(told["h"].bounded or ())) == (2, 1, 1)
+    assert told["c"].time_ns == told["h"].time_ns == told["other"].time_ns
+    counter.add(1, {"a": "x"})
+    assert {point.name: point.value for point in totals.add(collected(seen))}["c"] == 3
+
+
+def test_a_lost_batch_does_not_spoil_the_sum(seen: Capture, meter: Any) -> None:
+    totals, counter = Totals(), meter.create_counter("c")
+    counter.add(1)
+    collected(seen)  # never sent
+    counter.add(2)
+    [told] = totals.add(collected(seen))
+    assert told.value == 3
+    assert told.start_ns == told.since_ns < told.time_ns
