@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
-from threading import Lock
+from threading import RLock
 from time import monotonic
 
 from opentelemetry import metrics as api
@@ -52,6 +52,10 @@ _CREATE = {
 }
 
 
+_making = RLock()
+"""Held while meters and instruments are made, never to record. Whatever is called meanwhile may make others."""
+
+
 class MeterProvider(api.MeterProvider):
     """Give out meters whose metrics go where ``obsv.init()`` sends them. ``obsv.init()`` installs one by itself.
 
@@ -84,7 +88,6 @@ class MeterProvider(api.MeterProvider):
     ) -> None:
         self._engine: SdkMeterProvider | None = None
         self._known: dict[Any, Meter] = {}
-        self._guard = Lock()  # taken to make meters and to add readers, never to record
         self._ended = False
         self._off = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
         self._options = {
@@ -141,7 +144,7 @@ class MeterProvider(api.MeterProvider):
         key = (name, version, schema_url, typed(cleaned))
         meter = self._known.get(key)
         if meter is None:
-            with self._guard:
+            with _making:
                 meter = self._known.get(key)
                 if meter is None:
                     meter = Meter(Scope(name, version, None, schema_url, cleaned or None), self)
@@ -153,7 +156,7 @@ class MeterProvider(api.MeterProvider):
 
     def add_metric_reader(self, metric_reader: MetricReader) -> None:
         """Let a reader of the SDK see what is recorded from now on, by instruments that exist already too."""
-        with self._guard:
+        with _making:
             if self._engine is None:
                 engine = self._sdk((metric_reader,))
                 for meter in list(self._known.values()):
@@ -175,9 +178,9 @@ class MeterProvider(api.MeterProvider):
 
     def _set_meter_configurator(self, *, meter_configurator: Any) -> None:
         """Switch meters on and off, as the SDK's provider does: those that exist too."""
-        with self._guard:
+        engine = self._sdk()  # imports: not while the lock is held, which an import of theirs may wait for
+        with _making:
             self._options["_meter_configurator"] = meter_configurator
-            engine = self._sdk()
             engine._set_meter_configurator(meter_configurator=meter_configurator)
             for meter in list(self._known.values()):
                 meter.follow(engine)
@@ -202,7 +205,7 @@ class MeterProvider(api.MeterProvider):
         Raises:
             Exception: A reader of the SDK that was given to this provider failed, as with the SDK's own provider.
         """
-        with self._guard:
+        with _making:
             first, self._ended = not self._ended, True
         if not first:
             faults.tell("shutdown() of a meter provider can only be called once")
@@ -224,7 +227,6 @@ class Meter(api.Meter):
         super().__init__(scope.name, scope.version, scope.schema_url)
         self._scope = scope
         self._provider = provider
-        self._guard = Lock()
         self._made: dict[Any, _Made] = {}
         self._twin: Any = None
 
@@ -295,7 +297,8 @@ class Meter(api.Meter):
         name, unit = checked
         description = "" if description is None else safe_text(description)
         key = (self._scope, name.lower(), kind, unit, description)
-        with self._guard:
+        asks = [] if key in self._made else prepared(callbacks, name)  # the program's generators begin: not in the lock
+        with _making:
             found = self._made.get(key)
             if found is None:
                 if len(METER.instruments) >= MAX_INSTRUMENTS:
@@ -306,7 +309,7 @@ class Meter(api.Meter):
                 found = _Made(kind, KINDS[kind](name.lower(), unit, description, self._scope), advisory)
                 if kind == "Histogram" and not _exponential():
                     found.instrument.boundaries = BOUNDARIES if advisory is None else advisory
-                found.asks = prepared(callbacks, name)
+                found.asks = asks
                 if self._twin is not None:
                     found.follow(self._twin)
                 self._made[key] = found
@@ -319,14 +322,14 @@ class Meter(api.Meter):
 
     def follow(self, engine: SdkMeterProvider) -> None:
         """Let the SDK's meter of the same scope hear of everything."""
-        with self._guard:
+        with _making:
             self._twin = self._their_meter(engine)
             for made in self._made.values():
                 made.follow(self._twin)
 
     def end(self) -> None:
         """Record nothing more."""
-        with self._guard:
+        with _making:
             for key, made in self._made.items():
                 made.instrument.on = False
                 OBSERVER.remove(made.instrument)
@@ -470,6 +473,13 @@ def _register(module: ModuleType) -> None:
         getattr(module, name).register(kind)
 
 
+def _after_fork() -> None:
+    global _making
+    _making = RLock()  # another thread of the parent may have held it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 for _name, _kind in KINDS.items():
     getattr(api, _name).register(_kind)
 when_imported("opentelemetry.sdk.metrics", _register)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from obsv.hotpath import faults, metrics
 from obsv.hotpath.otlp_metrics import CUMULATIVE, DELTA, LOW_MEMORY
 from obsv.hotpath.otlp_metrics import metrics as encode
 from obsv.otel import MeterProvider
+from obsv.otel import metrics as otel_metrics
 from obsv.sinks.totals import Totals
 from obsv.testing import Capture, capture
 from otlp_data import pairs
@@ -511,7 +513,7 @@ print(type(metrics.get_meter_provider()).__name__)
 """
     done = run(code)
     assert done.stdout == "NoOpMeterProvider\n"
-    assert done.stderr.count("a meter provider is set already") + done.stderr.count("meter provider is set") == 1
+    assert done.stderr.count("an OpenTelemetry meter provider is set already") == 1
 
 
 def test_what_has_no_news_is_told_again(seen: Capture, meter: Any) -> None:
@@ -540,3 +542,27 @@ def test_a_lost_batch_does_not_spoil_the_sum(seen: Capture, meter: Any) -> None:
     [told] = totals.add(collected(seen))
     assert told.value == 3
     assert told.start_ns == told.since_ns < told.time_ns
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_may_make_instruments_whoever_did_so_in_the_parent(seen: Capture, meter: Any) -> None:
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with otel_metrics._making:
+            held.set()
+            done.wait(30)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(30)
+    child = os.fork()
+    if child == 0:
+        made: list[int] = []
+        maker = threading.Thread(target=lambda: made.append(meter.create_counter("c").add(1)), daemon=True)
+        maker.start()
+        maker.join(20)
+        os._exit(0 if made else 1)
+    done.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
