@@ -15,7 +15,7 @@ from obsv.emf.shape import lines
 from obsv.hotpath import faults, metrics
 from obsv.hotpath.otlp_metrics import CUMULATIVE, DELTA, LOW_MEMORY
 from obsv.hotpath.otlp_metrics import metrics as encode
-from obsv.otel import MeterProvider
+from obsv.otel import MeterProvider, observing
 from obsv.otel import metrics as otel_metrics
 from obsv.sinks.totals import Totals
 from obsv.testing import Capture, capture
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from obsv.hotpath.records import MetricPoint
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is: no callback here hangs, so each is waited for."""
+    monkeypatch.setattr(observing, "PATIENCE", 30)
+    monkeypatch.setattr(observing, "LONGEST", 60)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from opentelemetry.sdk.resources import Resource
 from obsv.hotpath import faults, metrics
 from obsv.hotpath.otlp_metrics import CUMULATIVE
 from obsv.hotpath.otlp_metrics import metrics as encode
-from obsv.otel import MeterProvider
+from obsv.otel import MeterProvider, observing
 from obsv.otel.observing import OBSERVER
 from obsv.sinks.totals import Totals
 from obsv.testing import Capture, capture
@@ -27,6 +27,13 @@ from otlp_data import pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is: no callback here hangs, so each is waited for."""
+    monkeypatch.setattr(observing, "PATIENCE", 30)
+    monkeypatch.setattr(observing, "LONGEST", 60)
 
 
 @pytest.fixture
