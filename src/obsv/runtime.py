@@ -106,8 +106,11 @@ class Runtime:
             use(settings)
         meter = metrics.METER
         meter.max_series = settings.max_series
+        meter.boundaries = metrics.BOUNDARIES if settings.otlp_histogram == "explicit_bucket_histogram" else None
         meter.starter = self.pipeline.start_metrics
         meter.enabled = bool(self.pipeline.queues("metrics"))
+        if meter.enabled and self.pipeline.collector.counting():
+            self.pipeline.start_metrics()  # series that are there already call no starter
         outlet.enabled = True
         self._start_logs()
         patches.use(settings)
@@ -322,6 +325,8 @@ def _hook_exits() -> None:
     patches.when_imported("multiprocessing.util", _hook_multiprocessing)
     patches.when_imported("opentelemetry.trace", _adopt_opentelemetry)
     patches.when_imported("opentelemetry.sdk.trace", _adopt_sdk)
+    patches.when_imported("opentelemetry.metrics", _adopt_metrics)
+    patches.when_imported("opentelemetry.sdk.metrics", _adopt_metrics)
 
 
 def _adopt_opentelemetry(module: Any) -> None:
@@ -334,6 +339,12 @@ def _adopt_sdk(module: Any) -> None:
     from .otel import adopt_sdk
 
     adopt_sdk(module)
+
+
+def _adopt_metrics(module: Any) -> None:
+    from .otel.metrics import adopt
+
+    adopt(module)
 
 
 def _at_exit() -> None:

@@ -388,8 +388,16 @@ class Otlp:
     otlp_temporality = Setting(
         choice("delta", "cumulative", "lowmemory"),
         "cumulative",
-        "Metric points hold their interval (delta) or all since the start (cumulative).",
+        "Metric points hold their interval (delta) or all since the start (cumulative); `lowmemory` is delta but for "
+        "observable counters.",
         "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+    )
+    otlp_histogram = Setting[str | None](
+        choice("explicit_bucket_histogram", "base2_exponential_bucket_histogram"),
+        None,
+        "Buckets of histograms that say nothing about them.",
+        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+        default_text="exponential for obsv's own, explicit for those of OpenTelemetry's API",
     )
 
 

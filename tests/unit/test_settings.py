@@ -225,6 +225,12 @@ def test_names_and_variables_are_unique() -> None:
         ("OTEL_EXPORTER_OTLP_INSECURE", "false", "otlp_insecure", False),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", "otlp_protocol", "http/protobuf"),
         ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "CUMULATIVE", "otlp_temporality", "cumulative"),
+        (
+            "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+            "base2_exponential_bucket_histogram",
+            "otlp_histogram",
+            "base2_exponential_bucket_histogram",
+        ),
         ("OTEL_PYTHON_EXCLUDED_URLS", "health,^/x", "excluded_urls", ("health", "^/x")),
         ("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "redis,aiohttp_client", "patch_exclude", ("redis", "aiohttp-client")),
         ("AWS_LAMBDA_LOG_LEVEL", "warn", "log_level", "WARNING"),

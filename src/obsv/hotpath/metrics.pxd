@@ -5,7 +5,7 @@ cdef class Meter:
     cdef public bint enabled
     cdef public Py_ssize_t max_series
     cdef public dict instruments
-    cdef public object lock, starter
+    cdef public object lock, starter, boundaries, observe, sources
 
 @cython.final
 cdef class CounterCell:
@@ -22,7 +22,8 @@ cdef class GaugeCell:
 @cython.final
 cdef class HistogramCell:
     cdef public dict attributes, buckets, negative
-    cdef public list raw
+    cdef public list raw, bounded
+    cdef public tuple bounds
     cdef public long count, zero
     cdef public object sum, min, max, lock
     cpdef record(self, value)
@@ -33,4 +34,4 @@ cdef class Instrument:
     cdef public Meter meter
     cdef public dict cells, series
     cdef public object overflow
-    cdef public long start_ns
+    cdef public long start_ns, since_ns

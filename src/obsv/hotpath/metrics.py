@@ -34,6 +34,9 @@ MAX_INSTRUMENTS = 10_000
 OVERFLOW = {"otel.metric.overflow": True}
 """Dimensions of the series that takes what goes over the limit (OpenTelemetry SDK, "Cardinality limits")."""
 
+BOUNDARIES = (0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0, 7500.0, 10000.0)
+"""Explicit buckets by default (OpenTelemetry SDK specification, "Explicit Bucket Histogram Aggregation")."""
+
 _MOST = sys.float_info.max  # NaN, infinities and integers that no float holds compare false with it
 
 _MAX_TEXT = 1024  # characters of a dimension's value (CloudWatch API, "Dimension")
@@ -46,15 +49,23 @@ class Meter:
         enabled: False before ``init()``: recording is then a no-op.
         starter: Called once, when the first series appears: somebody has to collect from now on.
         max_series: Series an instrument may have; what comes on top is counted in one overflow series.
+        boundaries: Of histograms that have none of their own; None for base-2 exponential buckets.
+        observe: Asks the callbacks of observable instruments for their values, before a collection.
+        sources: Give points that somebody else has collected.
     """
 
-    __slots__ = ("enabled", "instruments", "lock", "max_series", "starter")
+    __slots__ = ("boundaries", "enabled", "instruments", "lock", "max_series", "observe", "sources", "starter")
 
     def __init__(self) -> None:
         self.enabled = False
         self.max_series = 2000
-        self.instruments: dict[str, Instrument] = {}
+        self.instruments: dict[
+            Any, Instrument
+        ] = {}  # by name; those of OpenTelemetry's API by all that tells them apart
         self.starter: Callable[[], None] | None = None
+        self.boundaries: tuple[float, ...] | None = None
+        self.observe: Callable[[], None] | None = None
+        self.sources: list[Callable[[], list[MetricPoint]]] = []
         self.lock = Lock()  # taken when a histogram folds or is collected, never to record
 
 
@@ -100,13 +111,19 @@ class GaugeCell:
 
 
 class HistogramCell:
-    """One series of a histogram: the newest values as they are, older ones in buckets."""
+    """One series of a histogram: the newest values as they are, older ones in buckets.
 
-    __slots__ = ("attributes", "buckets", "count", "lock", "max", "min", "negative", "raw", "sum", "zero")
+    With ``bounds`` there are explicit buckets beside the exponential ones, which EMF and the local store live on.
+    """
 
-    def __init__(self, attributes: dict[str, Any], lock: Any) -> None:
+    __slots__ = (
+        "attributes", "bounded", "bounds", "buckets", "count", "lock", "max", "min", "negative", "raw", "sum", "zero",
+    )  # fmt: skip
+
+    def __init__(self, attributes: dict[str, Any], lock: Any, bounds: tuple[float, ...] | None = None) -> None:
         self.attributes = attributes
         self.lock = lock
+        self.bounds = bounds
         self.raw: list[int | float] = []
         self.clear()
 
@@ -114,6 +131,7 @@ class HistogramCell:
         """Forget what was folded."""
         self.buckets: dict[int, int] = {}
         self.negative: dict[int, int] = {}
+        self.bounded: list[int] | None = None if self.bounds is None else [0] * (len(self.bounds) + 1)
         self.count = 0
         self.zero = 0
         self.sum: int | float = 0
@@ -140,7 +158,9 @@ class HistogramCell:
 
     def fold(self) -> None:
         """Count the waiting values in buckets. The caller holds the lock."""
-        raw = self.raw
+        raw, bounds, bounded = self.raw, self.bounds, self.bounded
+        if bounded is not None:
+            from bisect import bisect_left  # start-up does without it
         while True:
             try:
                 value = raw.pop()
@@ -154,6 +174,8 @@ class HistogramCell:
                 self.max = value
             self.count += 1
             self.sum += value
+            if bounded is not None:
+                bounded[bisect_left(bounds, value)] += 1  # type: ignore[arg-type]
             if value > 0:
                 index = bucket(value)
                 self.buckets[index] = self.buckets.get(index, 0) + 1
@@ -203,6 +225,7 @@ class Instrument:
         "overflow",
         "scope",
         "series",
+        "since_ns",
         "start_ns",
         "unit",
     )
@@ -220,7 +243,7 @@ class Instrument:
         self.cells: dict[Any, Any] = {}  # by dimensions in the order in which a caller writes them
         self.series: dict[Any, Any] = {}  # by dimensions in sorted order: each cell once
         self.overflow: Any = None
-        self.start_ns = time_ns()
+        self.start_ns = self.since_ns = time_ns()
 
     def _new_cell(self, attributes: dict[str, Any]) -> Any:
         raise NotImplementedError(self.kind)
@@ -245,7 +268,13 @@ class Instrument:
             text = _dimension(value)
             if text is not None:
                 cleaned[safe_text(name)] = text
-        canonical = tuple(sorted(cleaned.items(), key=_first))
+        found = self._series(tuple(sorted(cleaned.items(), key=_first)), cleaned)
+        if keep and found is not self.overflow and len(self.cells) < 4 * self.meter.max_series:
+            self.cells[key] = found
+        return found
+
+    def _series(self, canonical: Any, cleaned: dict[str, Any]) -> Any:
+        """Return the one cell of a series, the overflow's where there is no room for another."""
         found = self.series.get(canonical)
         if found is None:
             if len(self.series) >= self.meter.max_series:
@@ -257,21 +286,36 @@ class Instrument:
                     )
                 return self.overflow
             found = self.series.setdefault(canonical, self._new_cell(cleaned))
-        if keep and len(self.cells) < 4 * self.meter.max_series:
-            self.cells[key] = found
         starter = self.meter.starter
         if starter is not None and self.meter.enabled:
             self.meter.starter = None
             starter()
         return found
 
+    def _read(self, cell: Any, point: MetricPoint) -> bool:
+        """Put what a series has taken since the last time into a point; False when that is nothing."""
+        return _read(cell, point, self.meter)
+
+    def _forget(self, cell: Any) -> None:
+        """Leave out what a series has taken so far."""
+        if isinstance(cell, CounterCell):
+            cell.seen = cell.value
+        elif isinstance(cell, GaugeCell):
+            cell.value = None
+        else:
+            cell.lock = self.meter.lock
+            cell.raw.clear()
+            cell.clear()
+
     def _refuse(self, value: Any) -> None:
         faults.counts["metric value"] = faults.counts.get("metric value", 0) + 1
-        allowed = "a finite number that is not negative" if self.kind == "counter" else "a finite number"
         faults.tell(
-            f"metric {self.name!r} cannot take {_short(value)}: {allowed} is needed; such values are left out",
+            f"metric {self.name!r} cannot take {_short(value)}: {self._allowed()} is needed; such values are left out",
             key=f"metric value {self.name}",
         )
+
+    def _allowed(self) -> str:
+        return "a finite number that is not negative" if self.kind == "counter" else "a finite number"
 
     def bind(self, /, **dimensions: Any) -> Any:
         """Return the cell of these dimensions: its ``add``, ``set`` or ``record`` saves the look-up on each call."""
@@ -339,7 +383,8 @@ class Histogram(Instrument):
         self.kind = "histogram"
 
     def _new_cell(self, attributes: dict[str, Any]) -> HistogramCell:
-        return HistogramCell(attributes, self.meter.lock)
+        bounds = self.meter.boundaries if self.boundaries is None else self.boundaries
+        return HistogramCell(attributes, self.meter.lock, bounds)
 
     def record(self, /, value: int | float, **dimensions: Any) -> None:
         """Add a value to the distribution of these dimensions."""
@@ -422,8 +467,10 @@ def collect(now_ns: int, meter: Meter = METER) -> list[MetricPoint]:
             point = MetricPoint(
                 made.name, made.unit, made.description, made.kind, cell.attributes, start, now_ns, made.scope
             )
-            if _read(cell, point, meter):
+            if made._read(cell, point):
                 points.append(point)
+    for source in list(meter.sources):
+        points.extend(source())
     return points
 
 
@@ -451,6 +498,7 @@ def _read(cell: Any, point: MetricPoint, meter: Meter) -> bool:
             point.values = None  # one more arrived meanwhile
         point.count, point.sum, point.min, point.max = cell.count, cell.sum, cell.min, cell.max
         point.buckets, point.negative, point.zero = cell.buckets, cell.negative, cell.zero
+        point.bounds, point.bounded = cell.bounds, cell.bounded
         cell.clear()
     return True
 
@@ -465,16 +513,9 @@ def forget() -> None:
     """Begin a new interval without telling anybody of the one so far."""
     now = time_ns()
     for made in list(METER.instruments.values()):
-        made.start_ns = now
+        made.start_ns = made.since_ns = now
         for cell in made.all_cells():
-            if isinstance(cell, CounterCell):
-                cell.seen = cell.value
-            elif isinstance(cell, GaugeCell):
-                cell.value = None
-            else:
-                cell.lock = METER.lock
-                cell.raw.clear()
-                cell.clear()
+            made._forget(cell)
 
 
 def _first(pair: tuple[str, Any]) -> str:

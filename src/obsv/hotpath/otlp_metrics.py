@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 from . import values
 from .otlp import scope_bytes
 from .wire import Writer
@@ -15,6 +17,12 @@ if TYPE_CHECKING:
 
 DELTA, CUMULATIVE = 1, 2
 """opentelemetry/proto/metrics/v1/metrics.proto, AggregationTemporality."""
+
+LOW_MEMORY = 3
+"""What needs no memory (OTLP metrics exporter, "LowMemory"): delta, but for observable counters."""
+
+PREFERENCES = {"delta": DELTA, "cumulative": CUMULATIVE, "lowmemory": LOW_MEMORY}
+"""The words for it in OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE."""
 
 SCALE = 6
 """The scale of :mod:`obsv.hotpath.metrics`' buckets."""
@@ -55,12 +63,31 @@ UNITS = {
 """CloudWatch's words for units in UCUM, which OpenTelemetry uses."""
 
 
-def metrics(points: Iterable[MetricPoint], resource: bytes, temporality: int = DELTA) -> bytes:
-    """Return an ``ExportMetricsServiceRequest``; ``points`` already have that temporality."""
-    grouped: dict[Any, dict[tuple[str, str, str], list[MetricPoint]]] = {}
+def temporality_of(point: MetricPoint, preference: int) -> int:
+    """Return how a point is to be told: ``DELTA`` or ``CUMULATIVE``.
+
+    Up-down counters are always cumulative (OTLP metrics exporter specification, "Additional Configuration").
+    """
+    if point.kind == "up_down_counter":
+        return CUMULATIVE
+    if preference == LOW_MEMORY:
+        return CUMULATIVE if point.kind == "counter" and point.observed else DELTA
+    return preference
+
+
+def metrics(points: Iterable[MetricPoint], resource: bytes, preference: int = DELTA) -> bytes:
+    """Return an ``ExportMetricsServiceRequest``.
+
+    Args:
+        points: They have the temporality already that the preference means for them.
+        resource: The encoded resource.
+        preference: ``DELTA``, ``CUMULATIVE`` or ``LOW_MEMORY``.
+    """
+    grouped: dict[Any, dict[Any, list[MetricPoint]]] = {}
     for point in points:
         by_name = grouped.setdefault(point.scope, {})
-        by_name.setdefault((point.name, point.unit, point.kind), []).append(point)
+        key = (point.name, point.unit, point.kind, point.description, point.observed, point.bounds is None)
+        by_name.setdefault(key, []).append(point)
     out = Writer()
     begin = out.open(0x0A)
     out.raw(resource)
@@ -68,7 +95,7 @@ def metrics(points: Iterable[MetricPoint], resource: bytes, temporality: int = D
         inner = out.open(0x12)
         out.raw(scope_bytes(scope))
         for group in by_name.values():
-            _metric(out, group, temporality)
+            _metric(out, group, temporality_of(group[0], preference))
         if scope.schema_url:
             out.text(0x1A, scope.schema_url)
         out.close(inner)
@@ -82,17 +109,23 @@ def _metric(out: Writer, group: list[MetricPoint], temporality: int) -> None:
     out.text(0x0A, str(first.name))
     if first.description:
         out.text(0x12, str(first.description))
-    out.text(0x1A, UNITS.get(first.unit, str(first.unit)))
+    out.text(0x1A, str(first.unit) if first.foreign else UNITS.get(first.unit, str(first.unit)))
     if first.kind == "gauge":
         inner = out.open(0x2A)
         for point in group:
             _number(out, point)
-    elif first.kind == "counter":
+    elif first.kind == "counter" or first.kind == "up_down_counter":
         inner = out.open(0x3A)
         for point in group:
             _number(out, point)
         out.number(0x10, temporality)
-        out.number(0x18, 1)
+        if first.kind == "counter":
+            out.number(0x18, 1)
+    elif first.bounds is not None:
+        inner = out.open(0x4A)
+        for point in group:
+            _explicit(out, point)
+        out.number(0x10, temporality)
     else:
         inner = out.open(0x52)
         for point in group:
@@ -104,7 +137,7 @@ def _metric(out: Writer, group: list[MetricPoint], temporality: int) -> None:
 
 def _number(out: Writer, point: MetricPoint) -> None:
     begin = out.open(0x0A)
-    out.fixed64(0x11, point.start_ns)
+    out.fixed64(0x11, point.since_ns if point.kind == "up_down_counter" else point.start_ns)
     out.fixed64(0x19, point.time_ns)
     value = point.value
     if isinstance(value, int) and -(2**63) <= value < 2**63:
@@ -113,6 +146,22 @@ def _number(out: Writer, point: MetricPoint) -> None:
         out.float64(0x21, _double(value))
     for key, item in point.attributes.items():
         out.attribute(0x3A, key, values.clean(item))
+    out.close(begin)
+
+
+def _explicit(out: Writer, point: MetricPoint) -> None:
+    bounds, counts = point.bounds or (), point.bounded or []
+    begin = out.open(0x0A)
+    out.fixed64(0x11, point.start_ns)
+    out.fixed64(0x19, point.time_ns)
+    out.fixed64(0x21, point.count)
+    out.float64(0x29, _double(point.sum))
+    out.blob(0x32, struct.pack(f"<{len(counts)}Q", *counts))
+    out.blob(0x3A, struct.pack(f"<{len(bounds)}d", *bounds))
+    for key, item in point.attributes.items():
+        out.attribute(0x4A, key, values.clean(item))
+    out.float64(0x59, _double(point.min))
+    out.float64(0x61, _double(point.max))
     out.close(begin)
 
 

@@ -158,11 +158,11 @@ class MetricPoint:
         name: The instrument's name.
         unit: CloudWatch's word for the unit (``"Count"``, ``"Milliseconds"``, …).
         description: The instrument's description.
-        kind: ``"counter"``, ``"histogram"`` or ``"gauge"``.
+        kind: ``"counter"``, ``"up_down_counter"``, ``"histogram"`` or ``"gauge"``.
         attributes: The dimensions of the series.
         start_ns: Begin of the interval, nanoseconds since the Unix epoch.
         time_ns: End of the interval.
-        value: Counter: the sum of the interval. Gauge: the last value.
+        value: Counter: the sum of the interval. Gauge: the last value. Up-down counter: the sum since ``since_ns``.
         count: Histogram: how many values.
         sum: Histogram: their sum.
         min: Histogram: the smallest.
@@ -173,23 +173,35 @@ class MetricPoint:
             ``values`` is set.
         negative: The same for the absolute values of negative ones.
         zero: How many values were zero.
+        bounds: Histogram: where explicit buckets end (OpenTelemetry data model, "Histogram"), or None without them.
+        bounded: How many values each explicit bucket holds; the last one what is above all bounds.
         scope: Who made the instrument.
+        foreign: Made through OpenTelemetry's API: the unit is in the program's own words.
+        observed: The value was asked for by a callback (OpenTelemetry's asynchronous instruments).
+        total: Counters of OpenTelemetry's API: the sum since ``since_ns``; None for others.
+        since_ns: When ``total`` was zero, nanoseconds since the Unix epoch.
     """
 
     __slots__ = (
         "attributes",
+        "bounded",
+        "bounds",
         "buckets",
         "count",
         "description",
+        "foreign",
         "kind",
         "max",
         "min",
         "name",
         "negative",
+        "observed",
         "scope",
+        "since_ns",
         "start_ns",
         "sum",
         "time_ns",
+        "total",
         "unit",
         "value",
         "values",
@@ -224,3 +236,9 @@ class MetricPoint:
         self.buckets: dict[int, int] = {}
         self.negative: dict[int, int] = {}
         self.zero = 0
+        self.bounds: tuple[float, ...] | None = None
+        self.bounded: list[int] | None = None
+        self.foreign = False
+        self.observed = False
+        self.total: int | float | None = None
+        self.since_ns = 0

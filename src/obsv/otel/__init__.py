@@ -11,17 +11,23 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
+    from .metrics import MeterProvider
     from .sdk_provider import TracerProvider
 
-__all__ = ["TracerProvider", "adopt", "adopt_sdk"]
+__all__ = ["MeterProvider", "TracerProvider", "adopt", "adopt_sdk"]
+
+
+# Loaded for those who ask for them: TracerProvider needs the SDK.
+_HOMES = {"TracerProvider": "sdk_provider", "MeterProvider": "metrics"}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "TracerProvider":  # needs the SDK, which is loaded only for those who ask for it
-        from .sdk_provider import TracerProvider
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-        return TracerProvider
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{home}"), name)
 
 
 def adopt(module: ModuleType, flush: Callable[[float], bool]) -> None:

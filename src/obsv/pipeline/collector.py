@@ -43,7 +43,8 @@ class Collector:
 
     def counting(self) -> bool:
         """Tell whether there is anything to collect."""
-        return any(instrument.series for instrument in list(metrics.METER.instruments.values()))
+        instruments = list(metrics.METER.instruments.values())
+        return metrics.METER.observe is not None or any([instrument.series for instrument in instruments])
 
     def collect_if_due(self) -> None:
         """Collect when the interval is over."""
@@ -63,6 +64,8 @@ class Collector:
             takers = [queue for lane in self.lanes if (queue := lane.queue("metrics")) is not None]
             if not takers:
                 return
+            if metrics.METER.observe is not None:
+                metrics.METER.observe()
             now = time_ns()
             points = metrics.collect(now)
             points.extend(self._losses(now))

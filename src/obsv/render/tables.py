@@ -146,7 +146,7 @@ def _value(one: Series) -> str:
     unit = "" if one.unit in ("None", "Count", "1", "") else f" {one.unit}"
     if one.kind == "counter":
         return _number(one.sum) + unit
-    if one.kind == "gauge":
+    if one.kind in ("gauge", "up_down_counter"):
         return _number(one.last or 0.0) + unit
     facts = (("p50", one.percentile(0.5)), ("p99", one.percentile(0.99)), ("max", one.max))
     return " ".join([f"n={one.count:,}", *[f"{name}={value:.4g}" for name, value in facts if value is not None]]) + unit

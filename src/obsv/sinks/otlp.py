@@ -113,16 +113,17 @@ class OtlpSink:
             elif type(result) is Sent and result.reason:
                 progress.rejected, progress.reason = progress.rejected + result.rejected, result.reason
             parts.pop(0)
-        if progress.reason and progress.rejected >= batch.records:
+        if progress.reason and progress.rejected >= batch.records:  # totals that are told again are no records
             return Refused(progress.reason)
         return Sent(progress.rejected, progress.reason)
 
     def _items(self, batch: Batch) -> list[Any]:
         if batch.signal == "metrics" and self._temporality != "delta":
             if self._totals is None:
+                from ..hotpath.otlp_metrics import PREFERENCES
                 from .totals import Totals
 
-                self._totals = Totals()
+                self._totals = Totals(PREFERENCES[self._temporality])
             points: list[Any] = self._totals.add(batch.items)
             return points
         return batch.items
@@ -136,10 +137,9 @@ class OtlpSink:
             from ..hotpath.otlp import logs
 
             return _Part(items, len(items), logs(items, self._resource))
-        from ..hotpath.otlp_metrics import CUMULATIVE, DELTA, metrics
+        from ..hotpath.otlp_metrics import PREFERENCES, metrics
 
-        temporality = DELTA if self._temporality == "delta" else CUMULATIVE
-        return _Part(items, len(items), metrics(items, self._resource, temporality))
+        return _Part(items, len(items), metrics(items, self._resource, PREFERENCES[self._temporality]))
 
     def _too_large(self, signal: str, part: _Part) -> bool:
         if part.records < 2:
