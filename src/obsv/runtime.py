@@ -311,12 +311,19 @@ def _hook_exits() -> None:
         os.register_at_fork(after_in_child=_in_child)
     patches.when_imported("multiprocessing.util", _hook_multiprocessing)
     patches.when_imported("opentelemetry.trace", _adopt_opentelemetry)
+    patches.when_imported("opentelemetry._logs", _adopt_opentelemetry_logs)
 
 
 def _adopt_opentelemetry(module: Any) -> None:
     from .otel import adopt
 
     adopt(module, flush)
+
+
+def _adopt_opentelemetry_logs(module: Any) -> None:
+    from .otel.logs import install
+
+    install(flush)
 
 
 def _at_exit() -> None:

@@ -261,6 +261,20 @@ class Tracing:
     )
     event_count_limit = Setting(limit(), 128, "Events of a span.", "OTEL_SPAN_EVENT_COUNT_LIMIT")
     link_count_limit = Setting(limit(), 128, "Links of a span.", "OTEL_SPAN_LINK_COUNT_LIMIT")
+    log_attribute_count_limit = Setting(
+        limit(),
+        128,
+        "Attributes of a log record that is sent over OTLP.",
+        "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT",
+        "OTEL_ATTRIBUTE_COUNT_LIMIT",
+    )
+    log_attribute_length_limit = Setting(
+        limit(),
+        None,
+        "Characters of such an attribute's text.",
+        "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+        "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    )
 
 
 class Queueing:

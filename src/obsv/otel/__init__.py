@@ -7,6 +7,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
+    from .logs import LoggerProvider as LoggerProvider
+
+_HOMES = {"LoggerProvider": "logs"}
+
+
+def __getattr__(name: str) -> object:
+    """Load a provider when it is first asked for: it brings OpenTelemetry's API along (PEP 562)."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'obsv.otel' has no attribute {name!r}")
+    return getattr(__import__(f"obsv.otel.{home}", fromlist=[name]), name)
+
 
 def adopt(module: ModuleType, flush: Callable[[float], bool]) -> None:
     """Make obsv's spans OpenTelemetry's: called when ``opentelemetry.trace`` has been imported.
