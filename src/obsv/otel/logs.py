@@ -73,6 +73,9 @@ class LoggerProvider(api.LoggerProvider):
         self._processors = Processors(multi_log_record_processor)
         self._given_limits = log_record_limits
         self._limits: Limits | None = None if log_record_limits is None else _limits_of(log_record_limits)
+        self._settings: Any = None  # those that the limits were read from
+        if not hot.OUTLET.enabled:
+            self._read_environment()
         self._logger_configurator = _logger_configurator
         self._logger_cache: dict[tuple[str, str | None, str | None], Logger] = {}
         self._lock = threading.Lock()
@@ -84,6 +87,16 @@ class LoggerProvider(api.LoggerProvider):
         if hasattr(os, "register_at_fork"):
             forked = WeakMethod(self._after_fork)
             os.register_at_fork(after_in_child=lambda: (method := forked()) and method())
+
+    def _read_environment(self) -> None:
+        """Without ``obsv.init()``, begin as the SDK's provider does: with what the environment says now."""
+        if self._limits is None:
+            from ..settings import resolve
+
+            self._limits = _limits_from(resolve({}, raise_strict=False))
+        sdk = sys.modules.get("opentelemetry.sdk.resources")
+        if self._given_resource is None and sdk is not None:
+            self._given_resource = sdk.Resource.create({})
 
     # ------------------------------------------------------------------ OpenTelemetry's API
 
@@ -176,10 +189,10 @@ class LoggerProvider(api.LoggerProvider):
     @property
     def _log_record_limits(self) -> Any:
         """The SDK's form of the limits."""
+        limits = self.limits()
         if self._given_limits is None:
             from opentelemetry.sdk._logs import LogRecordLimits
 
-            limits = self.limits()
             unset = LogRecordLimits.UNSET
             count = unset if limits.count is None else limits.count
             length = unset if limits.length is None else limits.length
@@ -192,12 +205,14 @@ class LoggerProvider(api.LoggerProvider):
         return self._given_limits
 
     def limits(self) -> Limits:
-        """Return the limits in force, read from the settings when they are first asked for."""
-        if self._limits is None:
+        """Return the limits in force: those that were given, or those of ``obsv.init()``."""
+        if self._limits is None or self._settings is not None:
             from ..patches import in_force
 
             settings = in_force()
-            self._limits = Limits(settings.log_attribute_count_limit, settings.log_attribute_length_limit)
+            if settings is not self._settings:
+                self._settings, self._limits, self._given_limits = settings, _limits_from(settings), None
+        assert self._limits is not None
         return self._limits
 
 
@@ -364,6 +379,10 @@ def _limits_of(given: Any) -> Limits:
     return Limits(
         getattr(given, "max_log_record_attributes", None), getattr(given, "max_log_record_attribute_length", None)
     )
+
+
+def _limits_from(settings: Any) -> Limits:
+    return Limits(settings.log_attribute_count_limit, settings.log_attribute_length_limit)
 
 
 def _text(value: object) -> str | None:
