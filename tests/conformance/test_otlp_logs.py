@@ -100,7 +100,7 @@ def test_bodies_and_names_that_are_no_text() -> None:
     bodies: list[Any] = [5, -1.5, True, b"\x00\xff", (1, "a"), {"a": {"b": (1,)}}, ""]
     for body in bodies:
         assert same(plain(only(LogRecord(1, 9, "INFO", body, "l")).body), expected(body))
-    assert not only(LogRecord(1, 9, "INFO", None, "l")).HasField("body")
+    assert plain(only(LogRecord(1, 9, "INFO", None, "l")).body) is None
     odd: Any = Unreadable()
     found = only(LogRecord(1, 9, odd, odd, "l"))
     assert (plain(found.body), found.severity_text) == (("<Unreadable: its text cannot be read>"),) * 2

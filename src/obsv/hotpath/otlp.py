@@ -178,10 +178,9 @@ def _log_record(out: Writer, record: LogRecord) -> None:
     out.number(0x10, record.severity)
     out.text(0x1A, safe_text(record.level))
     body = record.body
-    if body is not None:
-        inner = out.open(0x2A)
-        out.value(body if type(body) is str else _cleaned(body))
-        out.close(inner)
+    inner = out.open(0x2A)
+    out.value(body if type(body) is str else _cleaned(body))  # None: an empty value, as the SDK's exporters write it
+    out.close(inner)
     for key, value in log_attributes(record).items():
         out.attribute(0x32, key, value)
     if record.dropped:
@@ -192,7 +191,7 @@ def _log_record(out: Writer, record: LogRecord) -> None:
         out.ids(0x4A, record.trace_hi, record.trace_lo)
     if record.id64:
         out.id64(0x52, record.id64)
-    out.fixed64(0x59, record.observed_ns or record.time_ns)
+    out.fixed64(0x59, record.time_ns if record.observed_ns is None else record.observed_ns)
     if record.event_name:
         out.text(0x62, safe_text(record.event_name))
     out.close(begin)

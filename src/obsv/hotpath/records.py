@@ -85,7 +85,7 @@ class LogRecord:
 
     Attributes:
         time_ns: Nanoseconds since the Unix epoch; where nobody said when it happened, when it was observed.
-        observed_ns: When it was observed, if that was another moment; else 0.
+        observed_ns: When it was observed; None where that was at ``time_ns``.
         timed: False where ``time_ns`` is only the moment of the observation.
         severity: OpenTelemetry's number: 5 debug, 9 info, 13 warning, 17 error, 21 critical; 0 where nobody said.
         level: The word, as it was given: upper case from Python's logging. ``""`` where nobody said.
@@ -140,7 +140,7 @@ class LogRecord:
         self.flags = 0
         self.error: ErrorInfo | None = None
         self.code: tuple[str, int, str] | None = None
-        self.observed_ns = 0
+        self.observed_ns: int | None = None
         self.timed = True
         self.event_name: str | None = None
         self.scope: Scope | None = None

@@ -122,11 +122,17 @@ def _came_already(record: logging.LogRecord) -> bool:
         frame = sys._getframe(2)
         for _ in range(_NEAR):
             if frame.f_code in other_ways:
-                return True
+                return _says_the_same(record, frame.f_locals.get("record"))
             if frame.f_back is None:
                 break
             frame = frame.f_back
     return False
+
+
+def _says_the_same(record: logging.LogRecord, theirs: Any) -> bool:
+    """Tell whether a standard record is theirs handed on, not one that their sink caused (by sending it somewhere)."""
+    message = theirs.get("message") if isinstance(theirs, dict) else None
+    return isinstance(message, str) and message in _message(record)
 
 
 class ObsvHandler(logging.Handler):

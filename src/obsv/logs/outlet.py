@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         def process(self) -> LogRecord | None:
             """Show it to them, and return what is to leave."""
 
+
 MAX_WAITING = 16
 """Records that a thread may make while it is writing one; they are written right after it."""
 

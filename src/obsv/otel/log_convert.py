@@ -134,7 +134,9 @@ def _describe(record: LogRecord, limits: Limits, given: Mapping[str, Any]) -> No
         if type(number) is int and 0 <= number <= 24:
             record.severity = number
         else:
-            faults.tell(f"the severity {safe_text(number)[:40]} is not taken: a SeverityNumber is needed", key="severity")
+            faults.tell(
+                f"the severity {safe_text(number)[:40]} is not taken: a SeverityNumber is needed", key="severity"
+            )
     text, event = given.get("severity_text"), given.get("event_name")
     if text is not None:
         record.level = text if type(text) is str else safe_text(text)

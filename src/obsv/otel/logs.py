@@ -273,9 +273,7 @@ class Logger(api.Logger):
         except Exception as error:  # noqa: BLE001 - logging never fails the caller
             faults.report("emitting a log record", error)
 
-    def enabled(
-        self, *, context: Any = None, severity_number: Any = None, event_name: str | None = None
-    ) -> bool:
+    def enabled(self, *, context: Any = None, severity_number: Any = None, event_name: str | None = None) -> bool:
         """Tell whether a record would be taken by anybody."""
         if not self._is_enabled():
             return False
@@ -313,7 +311,9 @@ class Logger(api.Logger):
                 self._config = judge(self._instrumentation_scope)
             except Exception as error:  # noqa: BLE001 - the user's
                 self._config = None
-                faults.tell(f"the logger configurator failed for {self._scope.name!r}: {type(error).__name__}; it is on")
+                faults.tell(
+                    f"the logger configurator failed for {self._scope.name!r}: {type(error).__name__}; it is on"
+                )
             self._judge = judge
         return bool(getattr(self._config, "is_enabled", True))
 
