@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from time import time_ns as now
 
 from ..hotpath.errors import ErrorInfo, safe_text
@@ -11,7 +12,6 @@ from . import levels, outlet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import logging
     from types import FrameType
     from typing import Any
 
@@ -66,8 +66,6 @@ def lowest(level: str) -> int:
 
 def standard_record(frame: FrameType | None, frames: int) -> logging.LogRecord | None:
     """Return the record that a handler of ``logging`` is handing on, if one is among the nearest callers."""
-    import logging
-
     handle = logging.Handler.handle.__code__
     for _ in range(frames):
         if frame is None:

@@ -5,6 +5,7 @@ The runtime installs both; loggers and the ``logging`` handler call :func:`emit`
 
 from __future__ import annotations
 
+import sys
 from _thread import _local
 from time import monotonic
 
@@ -36,6 +37,8 @@ MAX_WAITING = 16
 
 MAX_WHILE_SENDING = 100
 """Records a minute that are queued from threads that send telemetry. Each may cause another, with the next batch."""
+
+_MAX_FRAMES = 64  # above a record that are searched for an exporter
 
 _RECORD_BYTES = 400  # what a record holds in memory, without its texts and fields
 _FIELD_BYTES = 64  # a dict entry
@@ -102,6 +105,12 @@ def lost() -> dict[str, int]:
     return {reason: number for reason, number in _lost.items() if number}
 
 
+def may_export() -> bool:
+    """Tell whether a record may go to somebody who exports it, or comes from an exporter that has said enough."""
+    state = current()
+    return state is None or type(state) is Span or _may_queue(state)
+
+
 def open_to() -> bool:
     """Tell whether records leave to anywhere."""
     return bool(_immediate or _queues)
@@ -165,7 +174,7 @@ def _may_queue(state: Any) -> bool:
     What an exporter logs about a batch would be in the next batch, about which it logs: for ever, and ever more.
     """
     global _minute, _in_minute
-    if state is not SUPPRESSED and resolve(state) is not SUPPRESSED:
+    if state is not SUPPRESSED and not (resolve(state) is SUPPRESSED and _exporting()):
         return True
     now = monotonic()
     if now - _minute >= 60.0:
@@ -174,6 +183,21 @@ def _may_queue(state: Any) -> bool:
     if _in_minute <= MAX_WHILE_SENDING:
         return True
     _lost["logged while sending"] += 1
+    return False
+
+
+def _exporting() -> bool:
+    """Tell whether this thread is inside of an exporter of OpenTelemetry's.
+
+    Their context alone does not say so: programs suppress instrumentation around work of their own too.
+    """
+    frame: Any = sys._getframe(1)
+    for _ in range(_MAX_FRAMES):
+        if frame is None:
+            return False
+        if frame.f_code.co_name == "export":
+            return True
+        frame = frame.f_back
     return False
 
 

@@ -1,6 +1,7 @@
 """What OpenTelemetry's logs API is given, as obsv's log records; and a record of the SDK's as one of ours.
 
-Rules: OpenTelemetry specification, "Logs API" and "Logs Data Model"; the SDK's ``Logger.emit`` and ``BoundedAttributes``.
+Rules: OpenTelemetry specification, "Logs API" and "Logs Data Model"; the SDK's ``Logger.emit`` and
+``BoundedAttributes``.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def bounded(attributes: Any, limits: Limits) -> tuple[dict[str, Any], int]:
         if type(key) is not str:
             if not key or not (isinstance(key, str) or has_text(key)):
                 continue
-            key = safe_text(key)  # noqa: PLW2901 - the name under which it is kept
+            key = safe_text(key)
         if not key:
             continue
         kind = type(value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from time import monotonic
 
 from ..hotpath import faults
+from ..hotpath.errors import ErrorInfo, safe_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Processors:
         if self._multi is None:
             from opentelemetry.sdk._logs import _internal as sdk
 
-            self._multi = sdk.SynchronousMultiLogRecordProcessor()
+            self._multi = sdk.SynchronousMultiLogRecordProcessor()  # type: ignore[no-untyped-call]
         return self._multi
 
     def add(self, processor: Any) -> None:
@@ -142,8 +143,6 @@ class Processors:
 
 
 def _line(error: Exception) -> str:
-    from ..hotpath.errors import safe_text
-
     return " ".join(safe_text(error).split())[:160]
 
 
@@ -151,8 +150,6 @@ def _with_exception(attributes: Any, exception: Any) -> Any:
     """Add ``exception.*``; what the attributes say already, stays."""
     if not isinstance(exception, BaseException):
         return attributes
-    from ..hotpath.errors import ErrorInfo
-
     error = ErrorInfo.capture(exception)
     own = {
         "exception.type": error.type,

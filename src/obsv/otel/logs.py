@@ -1,9 +1,9 @@
 """OpenTelemetry's logger provider and logger, on obsv's log pipeline.
 
-What is emitted leaves through the sinks of ``obsv.init()``. Without processors nothing of the SDK is imported; processors
-that somebody adds get the SDK's own record objects, and what they change is what leaves. Whatever a processor, a value
-or a context does, ``emit`` neither raises nor calls a processor while that same thread is inside of one: records made
-there wait until it is done (see :mod:`obsv.logs.outlet`).
+What is emitted leaves through the sinks of ``obsv.init()``. Without processors nothing of the SDK is imported;
+processors that somebody adds get the SDK's own record objects, and what they change is what leaves. Whatever a
+processor, a value or a context does, ``emit`` neither raises nor calls a processor while that same thread is inside of
+one: records made there wait until it is done (see :mod:`obsv.logs.outlet`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from ..hotpath import span as hot
 from ..hotpath.errors import safe_text
 from ..hotpath.span import Scope
 from ..logs import outlet
+from ..patches import in_force, when_imported
+from ..settings import resolve
 from . import log_convert
 from .log_convert import Limits
 from .log_processors import Processors
@@ -91,8 +93,6 @@ class LoggerProvider(api.LoggerProvider):
     def _read_environment(self) -> None:
         """Without ``obsv.init()``, begin as the SDK's provider does: with what the environment says now."""
         if self._limits is None:
-            from ..settings import resolve
-
             self._limits = _limits_from(resolve({}, raise_strict=False))
         sdk = sys.modules.get("opentelemetry.sdk.resources")
         if self._given_resource is None and sdk is not None:
@@ -207,8 +207,6 @@ class LoggerProvider(api.LoggerProvider):
     def limits(self) -> Limits:
         """Return the limits in force: those that were given, or those of ``obsv.init()``."""
         if self._limits is None or self._settings is not None:
-            from ..patches import in_force
-
             settings = in_force()
             if settings is not self._settings:
                 self._settings, self._limits, self._given_limits = settings, _limits_from(settings), None
@@ -288,7 +286,7 @@ class Logger(api.Logger):
         provider = self._provider
         if provider._count_created is not None:
             provider._count_created()
-        if provider._processors:
+        if provider._processors and outlet.may_export():
             # Now, in the thread and the context that emit; the processors may have to wait.
             outlet.emit(_Processing(self, provider._processors.record(self, record, given), second))
         elif second:
@@ -415,7 +413,6 @@ def _recognise() -> None:
     if _recognising:
         return
     _recognising = True
-    from ..patches import when_imported
 
     def register(module: Any) -> None:
         module.LoggerProvider.register(LoggerProvider)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import sys
 
+# Here, not where they are used: a child that is forked in the midst of a first import would wait for it for ever.
+from ..logs import bridge, handler, levels
 from ._api import Patch, guard, settings
 
 TYPE_CHECKING = False
@@ -38,8 +40,6 @@ def _add() -> None:
     from loguru import logger
     from loguru._handler import Handler
 
-    from ..logs import handler, levels
-
     severity = levels.severity(settings().log_level)
     if severity >= levels.OFF:
         return
@@ -64,8 +64,6 @@ def uninstall() -> None:
     from loguru import logger
     from loguru._handler import Handler
 
-    from ..logs import handler
-
     handler.other_ways.discard(Handler.emit.__code__)
     try:
         logger.remove(number)
@@ -80,7 +78,7 @@ def remove(wrapped: Callable[..., Any], logger: Any, args: tuple[Any, ...], kwar
         return wrapped(*args, **kwargs)
     finally:
         with guard("patch loguru"):
-            core = getattr(logger, "_core", None)
+            core: Any = getattr(logger, "_core", None)
             if _id is not None and _is_global(core) and _id not in core.handlers:
                 _add()
 
@@ -104,8 +102,6 @@ def _nothing(record: Any) -> str:
 def _emit(record: Any, *_: Any) -> None:
     """Let a record of loguru's out. Never raises; level and filters have been minded, but for our own level."""
     with guard("loguru"):
-        from ..logs import bridge, handler
-
         level = record["level"]
         if level.no < bridge.lowest(settings().log_level):
             return

@@ -7,8 +7,12 @@ levels and handlers: then the handler on the root logger is told what the record
 
 from __future__ import annotations
 
+import logging
 import sys
 
+# Here, not where they are used: a child that is forked in the midst of a first import would wait for it for ever.
+from ..hotpath.errors import ErrorInfo, safe_text
+from ..logs import bridge, handler, levels, outlet
 from ._api import Patch, guard, settings
 
 TYPE_CHECKING = False
@@ -73,9 +77,7 @@ def proxy(wrapped: Callable[..., Any], bound: Any, args: tuple[Any, ...], kwargs
     try:
         return wrapped(*args, **kwargs)
     finally:
-        handler: Any = sys.modules.get("obsv.logs.handler")
-        if handler is not None:
-            handler.announce(None, None)
+        handler.announce(None, None)
 
 
 def _captured() -> bool:
@@ -85,9 +87,6 @@ def _captured() -> bool:
 
 def _take(bound: Any, method: str, given: Any, seen: dict[str, Any] | None, rendered: Any) -> None:
     """Let the event out, or announce it to the handler of ``logging``."""
-    from ..hotpath.errors import safe_text
-    from ..logs import bridge, levels, outlet
-
     if seen is None or not outlet.open_to():
         return
     own = bound._context.keys() | given.keys()
@@ -99,9 +98,6 @@ def _take(bound: Any, method: str, given: Any, seen: dict[str, Any] | None, rend
     body = message if type(message) is str else "" if message is None else safe_text(message)
     code, module = _caller()
     if _is_standard(bound._logger):
-        from ..hotpath.errors import ErrorInfo
-        from ..logs import handler
-
         captured = None if error is None else ErrorInfo.capture(error)
         handler.announce(_msg(rendered), handler.Event(body, fields or None, captured, code))
         return
@@ -127,8 +123,7 @@ def _msg(rendered: Any) -> Any:
 
 
 def _is_standard(logger: Any) -> bool:
-    logging: Any = sys.modules.get("logging")
-    return logging is not None and isinstance(logger, (logging.Logger, logging.LoggerAdapter))
+    return isinstance(logger, (logging.Logger, logging.LoggerAdapter))
 
 
 def _error(given: Any, method: str) -> BaseException | None:
