@@ -199,6 +199,9 @@ class Runtime:
 
         self.resource.update(resource_attributes(self.settings))  # another process, another instance
         metrics.METER.starter = self.pipeline.start_metrics
+        from .logs import outlet
+
+        outlet.forget_losses()
         self.pipeline.after_fork()
 
 
@@ -327,6 +330,7 @@ def _hook_exits() -> None:
     patches.when_imported("opentelemetry.sdk.trace", _adopt_sdk)
     patches.when_imported("opentelemetry.metrics", _adopt_metrics)
     patches.when_imported("opentelemetry.sdk.metrics", _adopt_metrics)
+    patches.when_imported("opentelemetry._logs", _adopt_opentelemetry_logs)
 
 
 def _adopt_opentelemetry(module: Any) -> None:
@@ -345,6 +349,12 @@ def _adopt_metrics(module: Any) -> None:
     from .otel.metrics import adopt
 
     adopt(module)
+
+
+def _adopt_opentelemetry_logs(module: Any) -> None:
+    from .otel.logs import install
+
+    install(flush)
 
 
 def _at_exit() -> None:

@@ -12,6 +12,7 @@ from obsv.hotpath import faults
 from obsv.hotpath.errors import ErrorInfo
 from obsv.hotpath.otlp import logs, resource_bytes
 from obsv.hotpath.records import LogRecord
+from obsv.hotpath.span import Scope
 from obsv.hotpath.values import clean
 from otlp_data import attributes, expected, expected_pairs, ids, moments, pairs, plain, same, texts, utf8
 
@@ -96,9 +97,35 @@ def test_fields_that_cannot_be_read_lose_only_themselves() -> None:
 
 
 def test_bodies_and_names_that_are_no_text() -> None:
-    odd: Any
-    for odd, text in ((5, "5"), (None, "None"), (Unreadable(), "<Unreadable: its text cannot be read>")):
-        assert plain(only(LogRecord(1, 9, odd, odd, "l")).body) == text
+    bodies: list[Any] = [5, -1.5, True, b"\x00\xff", (1, "a"), {"a": {"b": (1,)}}, ""]
+    for body in bodies:
+        assert same(plain(only(LogRecord(1, 9, "INFO", body, "l")).body), expected(body))
+    assert plain(only(LogRecord(1, 9, "INFO", None, "l")).body) is None
+    odd: Any = Unreadable()
+    found = only(LogRecord(1, 9, odd, odd, "l"))
+    assert (plain(found.body), found.severity_text) == (("<Unreadable: its text cannot be read>"),) * 2
+
+
+def test_what_opentelemetrys_api_adds() -> None:
+    record = LogRecord(7, 0, "", None, "shop", {"exception.type": "mine"})
+    record.scope = Scope("shop", "1.2", None, "https://schema", {"a": 1})
+    record.timed, record.observed_ns, record.event_name, record.dropped = False, 7, "paid", 3
+    try:
+        raise KeyError("k")
+    except KeyError as error:
+        record.error = ErrorInfo.capture(error)
+    record.max_length = 2
+    [scope] = parse([record])
+    assert (scope.scope.name, scope.scope.version, scope.schema_url) == ("shop", "1.2", "https://schema")
+    assert pairs(scope.scope.attributes) == [("a", 1)]
+    [found] = scope.log_records
+    assert (found.time_unix_nano, found.observed_time_unix_nano) == (0, 7)
+    assert (found.event_name, found.dropped_attributes_count) == ("paid", 3)
+    assert dict(pairs(found.attributes)) == {
+        "exception.type": "mine",  # what the caller says, stays
+        "exception.message": "'k",
+        "exception.stacktrace": "Tr",
+    }
 
 
 def test_records_are_grouped_by_logger() -> None:

@@ -109,3 +109,42 @@ def test_a_configured_terminal_handler_does_not_double_lines() -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert (done.stdout.count("hello"), done.stdout.count("INFO:root:after")) == (1, 1)
+
+
+NAMES = ("otelTraceID", "otelSpanID", "otelTraceSampled", "otelServiceName")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_extra_may_name_what_obsv_adds(name: str, seen: Capture, caplog: pytest.LogCaptureFixture) -> None:
+    with obsv.span("work") as work, caplog.at_level("INFO"):
+        log.error("x", extra={name: "mine", "n": 1})
+        made = log.makeRecord("n", 20, "p", 1, "m", (), None, extra={name: "mine"})
+    [record] = [record for record in seen.logs if record.logger == "shop.orders"]
+    assert record.fields == {"n": 1}
+    assert record.span_id == work.span_id
+    shown = caplog.records[-1]
+    assert getattr(shown, name) == getattr(made, name) == "mine"
+    others = {other: hasattr(shown, other) for other in NAMES}
+    assert all(others.values()), others
+
+
+def test_a_logger_class_with_a_check_of_its_own_works_too(seen: Capture) -> None:
+    class Own(logging.Logger):
+        def makeRecord(self, name, level, fn, lno, msg, args, exc_info, func=None, extra=None, sinfo=None):  # type: ignore[no-untyped-def]
+            record = logging.getLogRecordFactory()(name, level, fn, lno, msg, args, exc_info, func, sinfo)
+            for key in extra or ():
+                if key in record.__dict__:
+                    raise KeyError(key)
+            record.__dict__.update(extra or {})
+            return record
+
+    own = Own("own")
+    record = own.makeRecord("own", 20, "f", 1, "m", (), None, extra={"otelTraceID": "mine"})
+    assert record.otelTraceID == "mine"  # type: ignore[attr-defined]
+    plain = own.makeRecord("own", 20, "f", 1, "m", (), None)
+    assert plain.otelTraceID == "0"  # type: ignore[attr-defined]
+
+
+def test_a_bad_extra_is_refused_as_ever(seen: Capture) -> None:
+    with pytest.raises(KeyError):
+        log.error("x", extra={"message": 1, "otelTraceID": 1})

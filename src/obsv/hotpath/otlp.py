@@ -147,16 +147,17 @@ def scope_bytes(scope: Scope) -> bytes:
 
 
 def logs(records: Iterable[LogRecord], resource: bytes) -> bytes:
-    """Return an ``ExportLogsServiceRequest``; a logger's name is its scope."""
-    by_logger: dict[str, list[LogRecord]] = {}
+    """Return an ``ExportLogsServiceRequest``; a logger's name is its scope, where no other is known."""
+    by_scope: dict[Scope | str, list[LogRecord]] = {}
     for record in records:
-        by_logger.setdefault(record.logger, []).append(record)
+        by_scope.setdefault(record.scope or record.logger, []).append(record)
     out = Writer()
     begin = out.open(0x0A)
     out.raw(resource)
-    for logger, group in by_logger.items():
+    for scope, group in by_scope.items():
         inner = out.open(0x12)
-        out.raw(scope_bytes(Scope(logger)))
+        known = scope if isinstance(scope, Scope) else Scope(scope)
+        out.raw(scope_bytes(known))
         for record in group:
             written = out.position()
             try:
@@ -164,6 +165,8 @@ def logs(records: Iterable[LogRecord], resource: bytes) -> bytes:
             except Exception as error:  # noqa: BLE001 - as above
                 out.cut(written)
                 faults.report("encoding a log record", error)
+        if known.schema_url:
+            out.text(0x1A, known.schema_url)
         out.close(inner)
     out.close(begin)
     return out.getvalue()
@@ -171,41 +174,52 @@ def logs(records: Iterable[LogRecord], resource: bytes) -> bytes:
 
 def _log_record(out: Writer, record: LogRecord) -> None:
     begin = out.open(0x12)
-    out.fixed64(0x09, record.time_ns)
+    if record.timed:
+        out.fixed64(0x09, record.time_ns)
     out.number(0x10, record.severity)
     out.text(0x1A, safe_text(record.level))
+    body = record.body
     inner = out.open(0x2A)
-    out.text(0x0A, safe_text(record.body))
+    out.value(body if type(body) is str else _cleaned(body))  # None: an empty value, as the SDK's exporters write it
     out.close(inner)
     for key, value in log_attributes(record).items():
         out.attribute(0x32, key, value)
+    if record.dropped:
+        out.number(0x38, record.dropped)
     if record.flags:
         out.fixed32(0x45, record.flags & 0xFF)
     if record.trace_hi or record.trace_lo:
         out.ids(0x4A, record.trace_hi, record.trace_lo)
     if record.id64:
         out.id64(0x52, record.id64)
-    out.fixed64(0x59, record.time_ns)
+    out.fixed64(0x59, record.time_ns if record.observed_ns is None else record.observed_ns)
+    if record.event_name:
+        out.text(0x62, safe_text(record.event_name))
     out.close(begin)
 
 
 def log_attributes(record: LogRecord) -> dict[str, Any]:
-    """Return a record's fields, cleaned, with its exception and place by the semantic conventions."""
-    attributes: dict[str, Any] = {}
-    for key, value in (record.fields or {}).items():
-        name = safe_text(key)
-        try:
-            attributes[name] = values.clean(value)
-        except Exception:  # noqa: BLE001 - the value's own __str__: it loses only itself
-            attributes[name] = f"<{type(value).__name__}: its text cannot be read>"
+    """Return a record's fields, cleaned, with its exception and place by the semantic conventions.
+
+    A field that the caller gave one of those names stays (OpenTelemetry logs SDK, "Emit a LogRecord").
+    """
+    attributes = {safe_text(key): _cleaned(value) for key, value in (record.fields or {}).items()}
     error = record.error
     if error is not None:
-        attributes["exception.type"] = error.type
-        attributes["exception.message"] = error.message
-        attributes["exception.stacktrace"] = error.text()
+        longest = record.max_length if record.max_length >= 0 else None
+        attributes.setdefault("exception.type", error.type[:longest])
+        attributes.setdefault("exception.message", error.message[:longest])
+        attributes.setdefault("exception.stacktrace", error.text()[:longest])
     if record.code is not None:
         path, line, function = record.code
-        attributes["code.file.path"] = path
-        attributes["code.line.number"] = line
-        attributes["code.function.name"] = function
+        attributes.setdefault("code.file.path", path)
+        attributes.setdefault("code.line.number", line)
+        attributes.setdefault("code.function.name", function)
     return attributes
+
+
+def _cleaned(value: Any) -> Any:
+    try:
+        return values.clean(value)
+    except Exception:  # noqa: BLE001 - the value's own __str__: it loses only itself
+        return f"<{type(value).__name__}: its text cannot be read>"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from .errors import safe_text
+from .jsontext import dumps
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from .errors import ErrorInfo
     from .span import Scope
+
+_LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class Event:
@@ -95,16 +100,22 @@ class LogRecord:
     """One log line before anybody wrote it.
 
     Attributes:
-        time_ns: Nanoseconds since the Unix epoch.
-        severity: OpenTelemetry's number: 5 debug, 9 info, 13 warning, 17 error, 21 critical.
-        level: The word, upper case, as Python's logging names it.
-        body: The message.
+        time_ns: Nanoseconds since the Unix epoch; where nobody said when it happened, when it was observed.
+        observed_ns: When it was observed; None where that was at ``time_ns``.
+        timed: False where ``time_ns`` is only the moment of the observation.
+        severity: OpenTelemetry's number: 5 debug, 9 info, 13 warning, 17 error, 21 critical; 0 where nobody said.
+        level: The word, as it was given: upper case from Python's logging. ``""`` where nobody said.
+        body: The message: text, or anything that OpenTelemetry takes as an attribute.
+        event_name: The name of the event that it is (OpenTelemetry logs data model, "EventName"), or None.
         logger: The logger's name.
+        scope: Who logged, where more than the logger's name is known; else None.
         fields: What the caller added, as given; encoders survive anything.
         trace_hi: Upper 64 bits of the trace id, 0 outside a span.
         trace_lo: Lower 64 bits of the trace id.
         id64: The span id, 0 outside a span.
         flags: W3C trace flags.
+        dropped: Fields that went over the limit.
+        max_length: The longest text of an exception that is kept, in characters; negative means unlimited.
         error: The exception logged, or None.
         code: ``(path, line, function)`` of the call, or None where finding it would cost too much.
     """
@@ -112,20 +123,26 @@ class LogRecord:
     __slots__ = (
         "body",
         "code",
+        "dropped",
         "error",
+        "event_name",
         "fields",
         "flags",
         "id64",
         "level",
         "logger",
+        "max_length",
+        "observed_ns",
+        "scope",
         "severity",
         "time_ns",
+        "timed",
         "trace_hi",
         "trace_lo",
     )
 
     def __init__(
-        self, time_ns: int, severity: int, level: str, body: str, logger: str, fields: dict[str, Any] | None = None
+        self, time_ns: int, severity: int, level: str, body: Any, logger: str, fields: dict[str, Any] | None = None
     ) -> None:
         self.time_ns = time_ns
         self.severity = severity
@@ -139,6 +156,36 @@ class LogRecord:
         self.flags = 0
         self.error: ErrorInfo | None = None
         self.code: tuple[str, int, str] | None = None
+        self.observed_ns: int | None = None
+        self.timed = True
+        self.event_name: str | None = None
+        self.scope: Scope | None = None
+        self.dropped = 0
+        self.max_length = -1
+
+    @property
+    def message(self) -> str:
+        """The body as text, for outlets that write lines: of an event without one its name, of a structure its JSON."""
+        body = self.body
+        if type(body) is str:
+            return body
+        if body is None and self.event_name is not None:
+            return self.event_name
+        return dumps(body) if isinstance(body, (dict, list, tuple, bytes)) else safe_text(body)
+
+    @property
+    def level_name(self) -> str:
+        """The level's word, also where only its number was given."""
+        if self.level or not 0 < self.severity <= 24:
+            return self.level or "NOTSET"
+        return _LEVELS[(self.severity - 1) // 4]
+
+    @property
+    def all_fields(self) -> dict[str, Any] | None:
+        """The fields, with the name of the event as ``event.name`` where it is one."""
+        if self.event_name is None:
+            return self.fields
+        return {**(self.fields or {}), "event.name": self.event_name}
 
     @property
     def trace_id(self) -> str | None:

@@ -8,6 +8,7 @@ unchanged. They are no fields of ours (``trace_id`` and the like): the standard 
 from __future__ import annotations
 
 import logging
+import sys
 
 from ..hotpath.span import SUPPRESSED, Span, current, resolve
 
@@ -31,7 +32,7 @@ class _Correlating:
 
     def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
         record = self.previous(*args, **kwargs)
-        if not self.active:
+        if not self.active or (sys._getframe(1).f_code is not _MAKE_RECORD and _named_by_caller()):
             return record
         members = record.__dict__
         members["otelServiceName"] = self.service
@@ -50,6 +51,47 @@ class _Correlating:
 
 
 _factory: _Correlating | None = None
+
+
+NAMES = frozenset(("otelTraceID", "otelSpanID", "otelTraceSampled", "otelServiceName"))
+"""What is added to every record."""
+
+_MAKE_RECORD = logging.Logger.makeRecord.__code__
+
+
+def _named_by_caller() -> bool:
+    """Tell whether a ``makeRecord`` of the program's own makes the record, with an ``extra`` that has our names.
+
+    It refuses an ``extra`` that names what the record has already, so there the names must stay free.
+    """
+    frame = sys._getframe(2)
+    if frame.f_code.co_name != "makeRecord":
+        return False
+    extra = frame.f_locals.get("extra")
+    return isinstance(extra, dict) and not NAMES.isdisjoint(extra)
+
+
+def make_record(
+    wrapped: Callable[..., logging.LogRecord], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> logging.LogRecord:
+    """Run ``Logger.makeRecord`` so that ``extra=`` may hold our names too, as it may without us: what it says counts.
+
+    Args:
+        wrapped: The method itself, bound.
+        args: Its arguments, ``extra`` being the ninth.
+        kwargs: Its keyword arguments.
+    """
+    extra = args[8] if len(args) > 8 else kwargs.get("extra")
+    if not isinstance(extra, dict) or NAMES.isdisjoint(extra):
+        return wrapped(*args, **kwargs)
+    rest = {key: value for key, value in extra.items() if key not in NAMES}
+    if len(args) > 8:
+        record = wrapped(*args[:8], rest, *args[9:], **kwargs)
+    else:
+        record = wrapped(*args, **{**kwargs, "extra": rest})
+    for name in NAMES & extra.keys():
+        record.__dict__[name] = extra[name]
+    return record
 
 
 def install_record_factory(service: str) -> None:

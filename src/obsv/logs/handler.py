@@ -20,7 +20,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from _thread import get_ident
+from _thread import _local, get_ident
+from _weakref import ref
 from itertools import islice
 
 from ..hotpath import faults
@@ -31,6 +32,8 @@ from . import levels, outlet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import CodeType
     from typing import Any
 
 _PLAIN = logging.LogRecord("", 0, "", 0, "", None, None).__dict__
@@ -53,6 +56,85 @@ _OURS = frozenset({"obsv", "urllib3"})
 """Top-level loggers whose records are dropped in threads of ours: sending them would make new ones."""
 
 
+class _Here(_local):
+    """What this thread's ``logging`` is about.
+
+    Attributes:
+        taken: The standard record that was let out last, by us or by a bridge (OpenTelemetry's handler, loguru).
+        announced: What the next record stands for, and the ``msg`` by which it is known.
+    """
+
+    taken: Callable[[], logging.LogRecord | None] = staticmethod(lambda: None)  # weak: a record may hold much
+    announced: tuple[Any, Event] | None = None
+
+
+_here = _Here()
+
+other_ways: set[CodeType] = set()
+"""Code of loggers whose records are let out already and which hand them on to ``logging`` (loguru's handlers)."""
+
+_NEAR = 12
+"""Frames above a handler that are searched for such code."""
+
+
+class Event:
+    """A structured event, before it was rendered for ``logging``.
+
+    Attributes:
+        body: The message.
+        fields: The rest of it.
+        error: The exception, or None.
+        code: ``(path, line, function)`` of the call, or None.
+    """
+
+    __slots__ = ("body", "code", "error", "fields")
+
+    def __init__(
+        self, body: str, fields: dict[str, Any] | None, error: ErrorInfo | None, code: tuple[str, int, str] | None
+    ) -> None:
+        self.body = body
+        self.fields = fields
+        self.error = error
+        self.code = code
+
+
+def announce(msg: Any, event: Event | None) -> None:
+    """Say what the record with this very ``msg`` is, which this thread is about to log. None takes it back."""
+    _here.announced = None if event is None else (msg, event)
+
+
+def take(record: logging.LogRecord) -> bool:
+    """Tell whether a standard record has still to be let out, and note that it has been.
+
+    A record may come by two ways in a row: from ``logging`` to our handler, and by another handler to a logger whose
+    records obsv gets anyway.
+    """
+    if _here.taken() is record:
+        return False
+    _here.taken = ref(record)
+    return True
+
+
+def _came_already(record: logging.LogRecord) -> bool:
+    if not take(record):
+        return True
+    if other_ways:
+        frame = sys._getframe(2)
+        for _ in range(_NEAR):
+            if frame.f_code in other_ways:
+                return _says_the_same(record, frame.f_locals.get("record"))
+            if frame.f_back is None:
+                break
+            frame = frame.f_back
+    return False
+
+
+def _says_the_same(record: logging.LogRecord, theirs: Any) -> bool:
+    """Tell whether a standard record is theirs handed on, not one that their sink caused (by sending it somewhere)."""
+    message = theirs.get("message") if isinstance(theirs, dict) else None
+    return isinstance(message, str) and message in _message(record)
+
+
 class ObsvHandler(logging.Handler):
     """Hands the records of ``logging`` to obsv's outlets. Needs no lock, never raises, and ignores formatters."""
 
@@ -70,6 +152,8 @@ class ObsvHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Turn a record into ours and let it out."""
         try:
+            if _came_already(record):
+                return
             state = current()
             if type(state) is not Span and state is not None:
                 state = resolve(state)
@@ -78,6 +162,10 @@ class ObsvHandler(logging.Handler):
                         return
                     state = None
             ours = convert(record)
+            announced = _here.announced
+            if announced is not None and announced[0] is record.msg:
+                _here.announced = None
+                _be(ours, announced[1])
             if state is not None:
                 ours.trace_hi = state.trace_hi
                 ours.trace_lo = state.trace_lo
@@ -111,6 +199,13 @@ def convert(record: logging.LogRecord) -> LogRecord:
         if error is not None:
             ours.error = ErrorInfo.capture(error)
     return ours
+
+
+def _be(ours: LogRecord, event: Event) -> None:
+    ours.body = event.body
+    ours.fields = event.fields
+    ours.error = event.error or ours.error
+    ours.code = event.code or ours.code
 
 
 def _message(record: logging.LogRecord) -> str:

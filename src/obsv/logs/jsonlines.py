@@ -5,7 +5,7 @@ The members, in this order, those in brackets only when there is something to sa
     timestamp    RFC 3339, UTC, milliseconds: "2026-11-22T21:32:00.123Z"
     level        "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", or a custom level's name
     logger       the logger's name
-    message      the message
+    message      the message; a structure, where OpenTelemetry's API was given one
     [service]    the resource's service.name
     [trace_id]   32 hex digits, with
     [span_id]    16 hex digits, inside a span
@@ -90,11 +90,11 @@ class JsonLines:
         second = self._second
         if second[0] != seconds:
             second = self._second = (seconds, _second_text(seconds))
-        level, name, body = record.level, record.logger, record.body
+        level, name, body = record.level or record.level_name, record.logger, record.body
         text = (
             f'{second[1]}{_MILLISECONDS[rest // 1_000_000]}"level":{_names.get(level) or _name(level)},'
             f'"logger":{_names.get(name) or _name(name)},"message":'
-            f"{quote(body) if type(body) is str else quote(safe_text(body))}{self._service}"
+            f"{quote(body) if type(body) is str else _body(record)}{self._service}"
         )
         if record.id64:
             span = self._span
@@ -106,7 +106,7 @@ class JsonLines:
             text += f',"location":{quote(f"{code[0]}:{code[1]}")}'
         if record.error is not None:
             text += _exception(record.error)
-        fields = record.fields
+        fields = record.fields if record.event_name is None else record.all_fields
         if fields:
             for key, value in fields.items():
                 start = _keys.get(key) or _key(key, fields)
@@ -139,6 +139,11 @@ def _second_text(seconds: int) -> str:
 def _span_text(record: LogRecord) -> tuple[int, int, int, str]:
     ids = f',"trace_id":"{record.trace_hi:016x}{record.trace_lo:016x}","span_id":"{record.id64:016x}"'
     return (record.id64, record.trace_lo, record.trace_hi, ids)
+
+
+def _body(record: LogRecord) -> str:
+    body = record.body
+    return dumps(body) if isinstance(body, (dict, list, tuple)) else quote(record.message)
 
 
 def _name(name: object) -> str:

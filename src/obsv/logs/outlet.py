@@ -5,25 +5,40 @@ The runtime installs both; loggers and the ``logging`` handler call :func:`emit`
 
 from __future__ import annotations
 
+import sys
 from _thread import _local
+from time import monotonic
 
 from ..hotpath import faults
 from ..hotpath.errors import safe_text
+from ..hotpath.records import LogRecord
+from ..hotpath.span import SUPPRESSED, Span, current, resolve
 from ..hotpath.values import clean, weigh
 from . import levels
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any
+    from typing import Any, Protocol
 
     from ..hotpath.queue import BoundedQueue
-    from ..hotpath.records import LogRecord
 
     Write = Callable[[LogRecord], object]
 
+    class Pending(Protocol):
+        """A record that somebody else (OpenTelemetry's processors) is to see before it leaves."""
+
+        def process(self) -> LogRecord | None:
+            """Show it to them, and return what is to leave."""
+
+
 MAX_WAITING = 16
 """Records that a thread may make while it is writing one; they are written right after it."""
+
+MAX_WHILE_SENDING = 100
+"""Records a minute that are queued from threads that send telemetry. Each may cause another, with the next batch."""
+
+_MAX_FRAMES = 64  # above a record that are searched for an exporter
 
 _RECORD_BYTES = 400  # what a record holds in memory, without its texts and fields
 _FIELD_BYTES = 64  # a dict entry
@@ -43,14 +58,17 @@ _watchers: list[Callable[[int], None]] = []
 class _Here(_local):
     """What this thread is doing: None nothing, a list while it writes, a tuple while it writes what waited."""
 
-    waiting: list[LogRecord] | tuple[()] | None = None
+    waiting: list[LogRecord | Pending] | tuple[()] | None = None
 
 
 _here = _Here()
 
 
 # Changed by ``_lost[reason] += 1`` only: CPython switches threads at calls and backward jumps, so never within that.
-_lost = {"logged while logging": 0, "error": 0}
+_lost = {"logged while logging": 0, "logged while sending": 0, "error": 0}
+
+_minute = 0.0  # when the present minute of records from sending threads began, by ``time.monotonic``
+_in_minute = 0
 
 
 def install(immediate: Iterable[Write] = (), queues: Iterable[BoundedQueue] = (), level: str = "INFO") -> None:
@@ -65,6 +83,7 @@ def install(immediate: Iterable[Write] = (), queues: Iterable[BoundedQueue] = ()
     global _immediate, _queues
     _immediate = tuple(immediate)
     _queues = tuple(queues)
+    forget_losses()
     _set_level(levels.severity(level) if _immediate or _queues else levels.OFF)
 
 
@@ -82,12 +101,29 @@ def watch(callback: Callable[[int], None]) -> None:
     callback(level)
 
 
+def forget_losses() -> None:
+    """Count losses from zero again: in a new ``init()``, and in a forked child, where they are the parent's to tell."""
+    for reason in _lost:
+        _lost[reason] = 0
+
+
 def lost() -> dict[str, int]:
     """Return how many records went lost here, by reason; sinks and queues count their own."""
     return {reason: number for reason, number in _lost.items() if number}
 
 
-def emit(record: LogRecord) -> None:
+def may_export() -> bool:
+    """Tell whether a record may go to somebody who exports it, or comes from an exporter that has said enough."""
+    state = current()
+    return state is None or type(state) is Span or _may_queue(state)
+
+
+def open_to() -> bool:
+    """Tell whether records leave to anywhere."""
+    return bool(_immediate or _queues)
+
+
+def emit(record: LogRecord | Pending) -> None:
     """Hand a record to every outlet. Never raises an `Exception` (but see ``OBSV_RAISE``).
 
     A record made by this thread while it is writing another (a signal handler, a ``__del__``, a ``__str__`` or a stream
@@ -97,7 +133,7 @@ def emit(record: LogRecord) -> None:
         _later(record)
         return
     try:
-        waiting: list[LogRecord] = []
+        waiting: list[LogRecord | Pending] = []
         _here.waiting = waiting
         _deliver(record)
         if waiting:
@@ -108,7 +144,7 @@ def emit(record: LogRecord) -> None:
         _here.waiting = None
 
 
-def _later(record: LogRecord) -> None:
+def _later(record: LogRecord | Pending) -> None:
     waiting = _here.waiting
     if type(waiting) is list and len(waiting) < MAX_WAITING:
         waiting.append(record)
@@ -116,7 +152,10 @@ def _later(record: LogRecord) -> None:
         _lost["logged while logging"] += 1
 
 
-def _deliver(record: LogRecord) -> None:
+def _deliver(item: LogRecord | Pending) -> None:
+    record = item if type(item) is LogRecord else item.process()  # type: ignore[union-attr]
+    if record is None:
+        return
     for write in _immediate:
         try:
             write(record)
@@ -124,11 +163,49 @@ def _deliver(record: LogRecord) -> None:
             _failed(error)
     queues = _queues
     if queues:
+        state = current()
+        if state is not None and type(state) is not Span and not _may_queue(state):
+            return
+        if type(record.body) not in _SCALARS:
+            record.body = _settle(record.body)
         if record.fields:
             record.fields = _settled(record.fields)
         size = _weigh(record)
         for queue in queues:
             queue.put(record, 1, size)
+
+
+def _may_queue(state: Any) -> bool:
+    """Tell whether a record may wait for a sink, of a thread that is perhaps sending: then only so many a minute.
+
+    What an exporter logs about a batch would be in the next batch, about which it logs: for ever, and ever more.
+    """
+    global _minute, _in_minute
+    if state is not SUPPRESSED and not (resolve(state) is SUPPRESSED and _exporting()):
+        return True
+    now = monotonic()
+    if now - _minute >= 60.0:
+        _minute, _in_minute = now, 0
+    _in_minute += 1
+    if _in_minute <= MAX_WHILE_SENDING:
+        return True
+    _lost["logged while sending"] += 1
+    return False
+
+
+def _exporting() -> bool:
+    """Tell whether this thread is inside of an exporter of OpenTelemetry's.
+
+    Their context alone does not say so: programs suppress instrumentation around work of their own too.
+    """
+    frame: Any = sys._getframe(1)
+    for _ in range(_MAX_FRAMES):
+        if frame is None:
+            return False
+        if frame.f_code.co_name == "export":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _failed(error: Exception) -> None:
@@ -156,7 +233,8 @@ def _settle(value: object) -> Any:
 
 def _weigh(record: LogRecord) -> int:
     """Estimate the bytes that a record holds, for the queues' bound."""
-    size = _RECORD_BYTES + len(record.body)
+    body = record.body
+    size = _RECORD_BYTES + (len(body) if type(body) is str else weigh(body))
     if record.fields:
         for value in record.fields.values():
             size += _FIELD_BYTES + weigh(value)

@@ -1,6 +1,7 @@
-"""OpenTelemetry on top of the hot path: loaded when the program imports ``opentelemetry.trace``, and not before.
+"""OpenTelemetry on top of the hot path: loaded when the program imports ``opentelemetry``, and not before.
 
-Public here: :class:`TracerProvider`, for programs that build their own.
+Public here: :class:`TracerProvider`, :class:`MeterProvider` and :class:`LoggerProvider`, for programs that
+build their own.
 """
 
 from __future__ import annotations
@@ -11,17 +12,15 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-    from .metrics import MeterProvider
-    from .sdk_provider import TracerProvider
+    from .logs import LoggerProvider as LoggerProvider
+    from .metrics import MeterProvider as MeterProvider
+    from .sdk_provider import TracerProvider as TracerProvider
 
-__all__ = ["MeterProvider", "TracerProvider", "adopt", "adopt_sdk"]
-
-
-# Loaded for those who ask for them: TracerProvider needs the SDK.
-_HOMES = {"TracerProvider": "sdk_provider", "MeterProvider": "metrics"}
+_HOMES = {"LoggerProvider": "logs", "MeterProvider": "metrics", "TracerProvider": "sdk_provider"}
 
 
 def __getattr__(name: str) -> Any:
+    """Load a provider when it is first asked for: it brings OpenTelemetry's API along, and TracerProvider its SDK."""
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

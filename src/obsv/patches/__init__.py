@@ -72,9 +72,11 @@ REGISTRY: dict[str, Entry] = {
         ("futures", "concurrent.futures", None),
         ("httpx", "httpx", "httpx >= 0.23"),
         ("logging", "logging", None),
+        ("loguru", "loguru", "loguru >= 0.6"),
         ("redis", "redis", "redis >= 4.2"),
         ("requests", "requests", "requests >= 2.25"),
         ("sqlite3", "sqlite3", None),
+        ("structlog", "structlog", "structlog >= 21.1"),
         ("threading", "threading", None),
         ("urllib3", "urllib3", "urllib3 >= 1.26"),
     )

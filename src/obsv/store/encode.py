@@ -103,10 +103,10 @@ def log_columns(record: LogRecord, process: int) -> Row:
         record.span_id,
         integer(record.time_ns),
         integer(record.severity),
-        text(record.level),
+        text(record.level_name),
         text(record.logger),
-        text(record.body),
-        json_or_none(record.fields),
+        text(record.message),
+        json_or_none(record.all_fields),
         json_or_none(error_parts(record.error)) if record.error is not None else None,
         json_or_none(record.code),
     )

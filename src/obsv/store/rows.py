@@ -319,11 +319,11 @@ def link_parts(link: Any) -> dict[str, Any]:
 
 def log_row(record: LogRecord, service: str, pid: int = 0) -> LogRow:
     """A log record that was not stored, as the store would give it back (fields as the caller gave them)."""
-    row = LogRow(record.time_ns, record.severity, record.level, record.body, record.logger, service)
+    row = LogRow(record.time_ns, record.severity, record.level_name, record.message, record.logger, service)
     row.pid = pid
     row.trace_id = record.trace_id
     row.span_id = record.span_id
-    row.fields = record.fields or {}
+    row.fields = record.all_fields or {}
     row.error = error_parts(record.error) if record.error is not None else None
     row.code = record.code
     return row

@@ -59,10 +59,5 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 @pytest.fixture
 def lost() -> Callable[[], dict[str, int]]:
     """How many records were lost since the test began, by reason."""
-    before = outlet.lost()
-
-    def since() -> dict[str, int]:
-        counts = {reason: number - before.get(reason, 0) for reason, number in outlet.lost().items()}
-        return {reason: number for reason, number in counts.items() if number}
-
-    return since
+    outlet.forget_losses()
+    return outlet.lost
