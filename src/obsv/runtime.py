@@ -64,7 +64,10 @@ class Runtime:
         resource: The attributes that every record carries.
         pipeline: The sinks and their threads.
         immediate: Sinks that write logs in the caller's thread.
+        by_itself: Whether ``obsv run`` started it, and not the program.
     """
+
+    by_itself = False
 
     def __init__(self, arguments: Mapping[str, Any], settings: Settings) -> None:
         from .platform.resource import resource_attributes
@@ -189,10 +192,15 @@ class Runtime:
         self.pipeline.after_fork()
 
 
-def init(arguments: Mapping[str, Any]) -> None:
-    """Do what ``obsv.init()`` promises; ``arguments`` are those that were given."""
+def init(arguments: Mapping[str, Any], by_itself: bool = False) -> None:
+    """Do what ``obsv.init()`` promises; ``arguments`` are those that were given.
+
+    ``by_itself`` is the start under ``obsv run``: a program that then calls ``init()`` with arguments gets its way.
+    """
     global _runtime, _settings
     with _change:
+        if _runtime is not None and _runtime.by_itself and not by_itself and not _same(arguments, _runtime.arguments):
+            shutdown()
         if _runtime is not None:
             if not _same(arguments, _runtime.arguments):
                 faults.tell(
@@ -208,6 +216,7 @@ def init(arguments: Mapping[str, Any]) -> None:
             if not settings.enabled:
                 return
             runtime = Runtime(dict(arguments), settings)
+            runtime.by_itself = by_itself
             try:
                 runtime.start()
             except BaseException:

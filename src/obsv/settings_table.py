@@ -395,5 +395,5 @@ SETTINGS: dict[str, Setting[object]] = {
 }
 """The declarations by name, in the order in which people should read them."""
 
-OTHER_VARIABLES = ("OBSV_PURE_PYTHON", "OBSV_NO_EXT", "OBSV_REQUIRE_EXT", "OBSV_CI")
-"""Variables that start with OBSV_ and are no settings: they are read where the package is built, imported or tested."""
+OTHER_VARIABLES = ("OBSV_PURE_PYTHON", "OBSV_NO_EXT", "OBSV_REQUIRE_EXT", "OBSV_CI", "OBSV_RUN_CHILDREN")
+"""Variables that start with OBSV_ and are no settings: they are read where the package is built, imported, tested or started."""
