@@ -103,8 +103,7 @@ class Runtime:
         meter.enabled = bool(self.pipeline.queues("metrics"))
         outlet.enabled = True
         self._start_logs()
-        patches.use(settings)
-        patches.switch_on([name for name in patches.REGISTRY if settings.should_patch(*patches.REGISTRY[name].names)])
+        patches.start(settings)
         if settings.signals:
             self._restore_signal = _flush_on_sigterm()
 
@@ -164,7 +163,7 @@ class Runtime:
 
     def stop(self, timeout: float) -> bool:
         """Take everything down again; what is queued leaves first."""
-        patches.switch_off(list(patches.REGISTRY))
+        patches.stop()
         hot.OUTLET.enabled = False
         everything = self.pipeline.close(timeout)
         metrics.METER.enabled = False

@@ -226,6 +226,11 @@ class Tracing:
         True,
         "Libraries to patch: all, none, or names; `-redis` means all but redis.",
     )
+    otel_provider = Setting(
+        choice("attach", "replace"),
+        "attach",
+        "A tracer provider that the program sets: obsv gets its spans too (attach), or takes its place (replace).",
+    )
     patch_exclude = Setting(NAMES, (), "Libraries not to patch; `*` for all.", "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS")
     sample = Setting(
         RATIO,
@@ -396,4 +401,4 @@ SETTINGS: dict[str, Setting[object]] = {
 """The declarations by name, in the order in which people should read them."""
 
 OTHER_VARIABLES = ("OBSV_PURE_PYTHON", "OBSV_NO_EXT", "OBSV_REQUIRE_EXT", "OBSV_CI", "OBSV_RUN_CHILDREN")
-"""Variables that start with OBSV_ and are no settings: they are read where the package is built, imported, tested or started."""
+"""Variables that start with OBSV_ and are no settings: read where the package is built, imported, tested or run."""
