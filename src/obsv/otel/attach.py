@@ -45,6 +45,7 @@ def meet(provider: Any, ours: Any, flush: Flush) -> bool:
     name = f"{kind.__module__}.{kind.__qualname__}"
     if in_force().otel_provider == "replace":
         api._TRACER_PROVIDER = ours
+        _take_resource(provider)
         faults.tell(f"obsv takes the place of the tracer provider {name}, whose processors get no more spans")
         return False
     add = getattr(provider, "add_span_processor", None)
