@@ -318,6 +318,7 @@ def _hook_exits() -> None:
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_in_child)
     patches.when_imported("multiprocessing.util", _hook_multiprocessing)
+    patches.when_imported("billiard.pool", _hook_billiard)
     patches.when_imported("opentelemetry.trace", _adopt_opentelemetry)
 
 
@@ -348,6 +349,12 @@ def _in_child() -> None:
 def _hook_multiprocessing(module: Any) -> None:
     """A worker of ``multiprocessing`` leaves by ``os._exit`` and runs its own finalizers instead of ``atexit``."""
     module.register_after_fork(_lock_owner, _finalize_worker)
+
+
+def _hook_billiard(module: Any) -> None:
+    from .auto import billiard
+
+    billiard.hook(module, _at_exit)
 
 
 class _Owner:

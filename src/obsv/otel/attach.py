@@ -61,9 +61,7 @@ def meet(provider: Any, ours: Any, flush: Flush) -> bool:
         return True
     _met.append(provider)
     _take_resource(provider)
-    faults.tell(
-        f"the tracer provider {name} stays, and obsv gets its spans too (OBSV_OTEL_PROVIDER=replace: obsv alone)"
-    )
+    faults.tell(f"the tracer provider {name} stays, and obsv gets its spans too (or alone: OBSV_OTEL_PROVIDER=replace)")
     return True
 
 
