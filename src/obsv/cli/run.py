@@ -165,6 +165,8 @@ def _become(command: list[str]) -> int:
         if stream is not None:
             stream.flush()
     program = command[0]
+    if not program:
+        return _fail("'': command not found", NOT_FOUND)
     try:
         os.execvp(program, command)
     except (FileNotFoundError, NotADirectoryError):

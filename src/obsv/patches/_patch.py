@@ -312,7 +312,7 @@ class Site:
         wrapper = self.wrapper
         assert wrapper is not None
         assert switch is not None
-        code = getattr(function, "__code__", None)
+        code: Any = getattr(function, "__code__", None)
         if getattr(code, "co_flags", 0) & 0x80:  # a coroutine function must stay one
             if method and code.co_varnames[: code.co_argcount] == ASGI and not code.co_kwonlyargcount:
                 return _application(function, wrapper, switch)
