@@ -196,9 +196,11 @@ def _installed(path: list[str]) -> dict[str, _Distribution]:
     """Return all distributions on ``path`` by normal name; the first of a name counts, as Python imports the first."""
     result: dict[str, _Distribution] = {}
     for entry in path:
+        if not isinstance(entry, str):
+            continue
         try:
             names = os.listdir(entry or ".")
-        except (OSError, ValueError, TypeError):  # no directory: a zip file, or whatever somebody has put there
+        except (OSError, ValueError):  # no directory: a zip file, or whatever somebody has put there
             continue
         for name in names:
             stem, _, kind = name.rpartition(".")

@@ -138,7 +138,7 @@ def _agents() -> Any:
 def contrib() -> Any:
     """Return :mod:`obsv.otel.instrumentors` where the package that all instrumentors need is installed, else None."""
     for entry in sys.path:
-        if os.path.isdir(os.path.join(entry, "opentelemetry", "instrumentation")):
+        if isinstance(entry, str) and os.path.isdir(os.path.join(entry, "opentelemetry", "instrumentation")):
             from ..otel import instrumentors
 
             return instrumentors

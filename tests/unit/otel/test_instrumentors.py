@@ -122,6 +122,9 @@ def test_odd_paths_are_survived(tmp_path: Path) -> None:
     install(tmp_path, "fine", entry_points="[opentelemetry_instrumentor]\nfine = a:B\n")
     path = [str(tmp_path), "/nowhere", "\0", "", str(tmp_path / "broken-1.dist-info"), 5]
     assert "fine" in [one.name for one in _instrumentors(_installed(path))]  # type: ignore[arg-type]
+    code = "import sys; sys.path[:0] = [5, b'/x', None]; import obsv; obsv.init('x'); assert obsv.status()['enabled']"
+    done = run(code, OBSV_TRACES="none", OBSV_LOGS="none")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 # ---------------------------------------------------------------------- the real ones
