@@ -97,8 +97,8 @@ def test_another_distribution_and_obsv_in_the_program(otlp_collector: Collector)
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "True opentelemetry.sdk.trace\n"
-    told = [line for line in done.stderr.splitlines() if line.startswith("obsv:")]
-    assert len(told) == 2, done.stderr
+    assert done.stderr.count("has patched this program already: flask is left to it") == 1, done.stderr
+    assert done.stderr.count("the tracer provider opentelemetry.sdk.trace.TracerProvider stays") == 1, done.stderr
     assert sorted(span.name for span in otlp_collector.spans()) == ["GET /", "inside"]
 
 

@@ -68,6 +68,8 @@ def test_init_loads_nothing_heavy(settings: dict[str, str]) -> None:
 def test_a_budget_of_modules() -> None:
     # What `threading` brings along is there in every program that logs or serves anything.
     found = loaded("obsv.init('x')", first="threading", OBSV_PURE_PYTHON="", **CONTAINER)
+    # These come only where OpenTelemetry's instrumentors are installed, as they are for the tests.
+    found = [name for name in found if name not in ("obsv.otel", "obsv.otel.instrumentors")]
     print(len(found), *found)
     assert len(found) <= 60
 
