@@ -3,8 +3,7 @@
 * A ``python`` block is a program: it is run, and has to end by itself with status 0. When its first
   line is a comment with a file name (``# app.py``), it is saved under that name too, for the blocks after it.
 * In a ``console`` block, lines that begin with ``$ `` are commands, run one after another in the same directory.
-  ``sh`` blocks are commands as a whole. Commands of developers (``make``, ``pip``, ``git``) and those that never end
-  (``obsv run``) are left out.
+  ``sh`` blocks are commands as a whole. Commands of developers (``make``, ``pip``, ``git``) are left out.
 * ``<!-- not run: why -->`` on the line before a block leaves it out.
 
 All blocks of a document share one directory, in order.
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<code>.*?)^(?P=indent)```", re.MULTILINE | re.DOTALL)
-LEFT_OUT = re.compile(r"^(make|pip|pip3|python3? -m (pip|venv)|uv|git|cd|docker|aws|obsv run)\b")
+LEFT_OUT = re.compile(r"^(make|pip|pip3|python3? -m (pip|venv)|uv|git|cd|docker|aws)\b")
 NAMED = re.compile(r"^# ([\w/]+\.\w+)$")
 SECONDS = 60
 

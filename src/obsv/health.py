@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from . import __version__, patches, runtime
 from .hotpath import compiled, faults
 from .hotpath import span as hot
@@ -16,7 +18,9 @@ def status() -> dict[str, Any]:
 
     Returns:
         A dict with ``enabled``, ``service``, ``version`` of obsv, ``platform``, ``extension`` (whether the compiled hot
-        path is used), ``patches`` (name to what became of it), ``sinks`` (name to signal to ``sent``, ``waiting``,
+        path is used), ``patches`` (obsv's own: name to what became of it), ``instrumentors`` (OpenTelemetry's, for
+        libraries without a patch: the same, with the distribution that each comes from), ``agents`` (others that were
+        noticed, with the patches that are left to them), ``sinks`` (name to signal to ``sent``, ``waiting``,
         ``dropped`` by reason, ``retries`` and ``last_error``; after ``shutdown()`` those of the last run) and
         ``errors`` (places in obsv that failed, with counts).
 
@@ -46,9 +50,16 @@ def status() -> dict[str, Any]:
         "platform": None if running is None else running.settings.platform,
         "extension": compiled(),
         "patches": {name: entry.state() for name, entry in patches.REGISTRY.items()},
+        "instrumentors": _instrumentors(),
+        "agents": patches.left(),
         "sinks": sinks,
         "errors": _errors(),
     }
+
+
+def _instrumentors() -> dict[str, str]:
+    found = sys.modules.get("obsv.otel.instrumentors")
+    return found.states() if found is not None else {}
 
 
 def _errors() -> dict[str, int]:

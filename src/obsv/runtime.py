@@ -64,7 +64,10 @@ class Runtime:
         resource: The attributes that every record carries.
         pipeline: The sinks and their threads.
         immediate: Sinks that write logs in the caller's thread.
+        by_itself: Whether ``obsv run`` started it, and not the program.
     """
+
+    by_itself = False
 
     def __init__(self, arguments: Mapping[str, Any], settings: Settings) -> None:
         from .platform.resource import resource_attributes
@@ -113,8 +116,7 @@ class Runtime:
             self.pipeline.start_metrics()  # series that are there already call no starter
         outlet.enabled = True
         self._start_logs()
-        patches.use(settings)
-        patches.switch_on([name for name in patches.REGISTRY if settings.should_patch(*patches.REGISTRY[name].names)])
+        patches.start(settings)
         if settings.signals:
             self._restore_signal = _flush_on_sigterm()
 
@@ -174,7 +176,7 @@ class Runtime:
 
     def stop(self, timeout: float) -> bool:
         """Take everything down again; what is queued leaves first."""
-        patches.switch_off(list(patches.REGISTRY))
+        patches.stop()
         hot.OUTLET.enabled = False
         everything = self.pipeline.close(timeout)
         metrics.METER.enabled = False
@@ -205,10 +207,15 @@ class Runtime:
         self.pipeline.after_fork()
 
 
-def init(arguments: Mapping[str, Any]) -> None:
-    """Do what ``obsv.init()`` promises; ``arguments`` are those that were given."""
+def init(arguments: Mapping[str, Any], by_itself: bool = False) -> None:
+    """Do what ``obsv.init()`` promises; ``arguments`` are those that were given.
+
+    ``by_itself`` is the start under ``obsv run``: a program that then calls ``init()`` with arguments gets its way.
+    """
     global _runtime, _settings
     with _change:
+        if _runtime is not None and _runtime.by_itself and not by_itself and not _same(arguments, _runtime.arguments):
+            shutdown()
         if _runtime is not None:
             if not _same(arguments, _runtime.arguments):
                 faults.tell(
@@ -224,6 +231,7 @@ def init(arguments: Mapping[str, Any]) -> None:
             if not settings.enabled:
                 return
             runtime = Runtime(dict(arguments), settings)
+            runtime.by_itself = by_itself
             try:
                 runtime.start()
             except BaseException:
@@ -326,6 +334,7 @@ def _hook_exits() -> None:
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_in_child)
     patches.when_imported("multiprocessing.util", _hook_multiprocessing)
+    patches.when_imported("billiard.pool", _hook_billiard)
     patches.when_imported("opentelemetry.trace", _adopt_opentelemetry)
     patches.when_imported("opentelemetry.sdk.trace", _adopt_sdk)
     patches.when_imported("opentelemetry.metrics", _adopt_metrics)
@@ -378,6 +387,12 @@ def _in_child() -> None:
 def _hook_multiprocessing(module: Any) -> None:
     """A worker of ``multiprocessing`` leaves by ``os._exit`` and runs its own finalizers instead of ``atexit``."""
     module.register_after_fork(_lock_owner, _finalize_worker)
+
+
+def _hook_billiard(module: Any) -> None:
+    from .auto import billiard
+
+    billiard.hook(module, _at_exit)
 
 
 class _Owner:

@@ -221,6 +221,11 @@ class Tracing:
         True,
         "Libraries to patch: all, none, or names; `-redis` means all but redis.",
     )
+    otel_provider = Setting(
+        choice("attach", "replace"),
+        "attach",
+        "A tracer provider that the program sets: obsv gets its spans too (attach), or takes its place (replace).",
+    )
     patch_exclude = Setting(NAMES, (), "Libraries not to patch; `*` for all.", "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS")
     sample = Setting(
         RATIO,
@@ -487,5 +492,5 @@ UNSUPPORTED = {
 }
 """Standard variables that ask for something that obsv does not do, and what is said about it."""
 
-OTHER_VARIABLES = ("OBSV_PURE_PYTHON", "OBSV_NO_EXT", "OBSV_REQUIRE_EXT", "OBSV_CI")
-"""Variables that start with OBSV_ and are no settings: they are read where the package is built, imported or tested."""
+OTHER_VARIABLES = ("OBSV_PURE_PYTHON", "OBSV_NO_EXT", "OBSV_REQUIRE_EXT", "OBSV_CI", "OBSV_RUN_CHILDREN")
+"""Variables that start with OBSV_ and are no settings: read where the package is built, imported, tested or run."""

@@ -15,7 +15,18 @@ if TYPE_CHECKING:
 
     from collectors import Collector
 
-KEYS = {"enabled", "service", "version", "platform", "extension", "patches", "sinks", "errors"}
+KEYS = {
+    "enabled",
+    "service",
+    "version",
+    "platform",
+    "extension",
+    "patches",
+    "instrumentors",
+    "agents",
+    "sinks",
+    "errors",
+}
 
 
 def test_before_init(monkeypatch: pytest.MonkeyPatch) -> None:

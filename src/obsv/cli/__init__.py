@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
+    "run": "run a command with obsv in it and in its Python children, without a change of the program",
     "doctor": "say which settings are in force, what can be patched, and whether the sinks can be reached",
     "show": "list the newest traces of the local store, or show one of them",
 }

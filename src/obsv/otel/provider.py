@@ -13,6 +13,7 @@ from ..hotpath import faults
 from ..hotpath.errors import safe_text
 from ..hotpath.span import NO_RECORD, NO_STATUS, OUTLET, Scope, Span, _moment, attach, current, detach, new_span
 from ..hotpath.wrap import Call, decorate, wrap
+from . import attach as foreign
 from .context import as_context
 from .resource import resource_of
 from .warnings import warn
@@ -454,10 +455,8 @@ def install(flush: Callable[[float], bool]) -> None:
     if api._TRACER_PROVIDER is None:
         api.set_tracer_provider(_provider)
     elif api._TRACER_PROVIDER is not _provider:
-        faults.tell(
-            f"an OpenTelemetry tracer provider is set already ({type(api._TRACER_PROVIDER).__module__}); it stays, "
-            "and its spans are not obsv's"
-        )
+        foreign.meet(api._TRACER_PROVIDER, _provider, flush)
+    foreign.watch(_provider, flush)
 
 
 __all__ = ["MAX_TRACERS", "BaseProvider", "InitProvider", "Tracer", "install"]

@@ -5,6 +5,9 @@ A patch's module is loaded when its library has been imported, so an unused one 
 
 from __future__ import annotations
 
+import os
+import sys
+
 from ..hotpath import faults
 from . import _hook
 from ._hook import when_imported
@@ -13,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
+    from typing import Any
 
     from ..settings import Settings
     from ._patch import Patch
@@ -28,16 +32,18 @@ class Entry:
         module: The module whose import brings the patch in.
         requires: The supported distribution and versions, None for the standard library.
         wanted: Whether the patch is switched on.
+        named: Whether the settings name it, so that it is on although another agent has patched the library.
         patch: The patch, once the library has been imported.
     """
 
-    __slots__ = ("module", "name", "patch", "requires", "wanted")
+    __slots__ = ("module", "name", "named", "patch", "requires", "wanted")
 
     def __init__(self, name: str, module: str, requires: str | None) -> None:
         self.name = name
         self.module = module
         self.requires = requires
         self.wanted = False
+        self.named = False
         self.patch: Patch | None = None
 
     @property
@@ -49,7 +55,13 @@ class Entry:
         """Apply the patch: its library has just been imported."""
         if self.patch is None:
             self.patch = __import__(f"{__name__}.{self.name}", fromlist=["patch"]).patch
-        self.patch.apply()
+        agents = _agents()
+        other = None if agents is None or self.named else agents.wrapped_by(self.patch)
+        if other is None:
+            self.patch.apply()
+        else:
+            self.patch.problem = f"left to {other}, which has patched it already"
+            faults.tell(f"{self.name} is {self.patch.problem}")
 
     def state(self) -> str:
         """Say in a word or line what became of it."""
@@ -109,14 +121,66 @@ ALIASES = {"fastapi": "asgi", "starlette": "asgi"}
 
 def known_names() -> list[str]:
     """Return every name that the setting ``patch`` understands."""
-    return sorted([*REGISTRY, *ALIASES])
+    others = contrib()
+    return sorted({*REGISTRY, *ALIASES, *(others.found() if others is not None else ())})
 
 
-def switch_on(names: Iterable[str]) -> None:
-    """Patch these libraries now, or as soon as the program imports them."""
+AGENTS = ("ddtrace", "newrelic", "elasticapm", "sentry_sdk", "opentelemetry.instrumentation")
+"""Packages of other agents; nothing more is loaded about them while the program has imported none."""
+
+
+def _agents() -> Any:
+    if not any([name in sys.modules for name in AGENTS]):
+        return None
+    from ..auto import agents
+
+    return agents
+
+
+def contrib() -> Any:
+    """Return :mod:`obsv.otel.instrumentors` where the package that all instrumentors need is installed, else None."""
+    for entry in sys.path:
+        if isinstance(entry, str) and os.path.isdir(os.path.join(entry, "opentelemetry", "instrumentation")):
+            from ..otel import instrumentors
+
+            return instrumentors
+    return None
+
+
+def start(settings: Settings) -> None:
+    """Switch on what the settings allow and no other agent has patched already, OpenTelemetry's instrumentors too."""
+    use(settings)
+    wanted = [name for name, entry in REGISTRY.items() if settings.should_patch(*entry.names)]
+    chosen = frozenset(settings.patch if isinstance(settings.patch, tuple) else ())
+    named = [name for name in wanted if not chosen.isdisjoint(REGISTRY[name].names)]
+    agents, others = _agents(), contrib()
+    switch_on(wanted if agents is None else agents.leave(wanted, named), named)
+    if others is not None:
+        others.start(settings)
+
+
+def stop() -> None:
+    """Take everything back."""
+    if (others := sys.modules.get("obsv.otel.instrumentors")) is not None:
+        others.stop()
+    switch_off(list(REGISTRY))
+
+
+def left() -> dict[str, list[str]]:
+    """Return the other agents that were noticed, each with the patches that are left to it."""
+    agents = sys.modules.get("obsv.auto.agents")
+    return dict(agents.found) if agents is not None else {}
+
+
+def switch_on(names: Iterable[str], named: Iterable[str] | None = None) -> None:
+    """Patch these libraries now, or as soon as the program imports them.
+
+    Those that are ``named`` (all, unless said otherwise) are patched although another agent has done it too.
+    """
     for name in names:
         entry = _entry(name)
         if entry is not None and not entry.wanted:
+            entry.named = named is None or entry.name in named
             entry.wanted = True
             _hook.when_imported(entry.module, entry.imported)
 

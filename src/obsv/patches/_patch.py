@@ -312,7 +312,10 @@ class Site:
         wrapper = self.wrapper
         assert wrapper is not None
         assert switch is not None
-        if getattr(getattr(function, "__code__", None), "co_flags", 0) & 0x80:  # a coroutine function must stay one
+        code: Any = getattr(function, "__code__", None)
+        if getattr(code, "co_flags", 0) & 0x80:  # a coroutine function must stay one
+            if method and code.co_varnames[: code.co_argcount] == ASGI and not code.co_kwonlyargcount:
+                return _application(function, wrapper, switch)
 
             @wraps(function)
             async def awaiting(*args: Any, **kwargs: Any) -> Any:
@@ -333,6 +336,24 @@ class Site:
             return wrapper(function, None, args, kwargs)
 
         return calling
+
+
+ASGI = ("self", "scope", "receive", "send")
+
+
+def _application(function: Callable[..., Any], wrapper: Wrapper, switch: _Switch) -> Callable[..., Any]:
+    """Wrap an ASGI application's ``__call__`` by one that takes the same arguments and no others.
+
+    uvicorn calls what it is given without any, and takes it for a factory unless that raises.
+    """
+
+    @wraps(function)
+    async def calling(self: Any, scope: Any, receive: Any, send: Any) -> Any:
+        if not switch.active:
+            return await function(self, scope, receive, send)
+        return await wrapper(_Bound(function, self), self, (scope, receive, send), {})
+
+    return calling
 
 
 def _kept(owner: Any, name: str) -> Any:

@@ -638,3 +638,32 @@ def test_nothing_is_left_waiting(seen: Capture, name: str) -> None:
     assert name in _hook._waiting
     patch.remove()
     assert name not in _hook._waiting
+
+
+def test_an_asgi_application_refuses_other_arguments_when_it_is_called(library: ModuleType) -> None:
+    """uvicorn calls what it was given without arguments, and takes it for a factory where nothing is raised."""
+
+    class App:
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
+            return scope, receive, send
+
+    library.App = App  # type: ignore[attr-defined]
+    seen: list[Any] = []
+    patch = Patch("library")
+
+    @patch.wrap(f"{library.__name__}:App.__call__")
+    def call(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        seen.append((args, kwargs))
+        return wrapped(*args, **kwargs)
+
+    patch.apply()
+    app = App()
+    for wrong in ((), (1,), (1, 2, 3, 4)):
+        with pytest.raises(TypeError):
+            app(*wrong)  # type: ignore[call-arg]
+    assert inspect.iscoroutinefunction(app.__call__)
+    assert asyncio.run(app(1, receive=2, send=3)) == (1, 2, 3)
+    assert seen == [((1, 2, 3), {})]
+    patch.remove()
+    assert asyncio.run(app(1, 2, 3)) == (1, 2, 3)
+    assert len(seen) == 1
