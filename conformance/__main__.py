@@ -22,10 +22,12 @@ COUNT = "CONFORMANCE_SPANS"
 
 SDK = "opentelemetry-sdk"
 API = "opentelemetry-api"
-RUNS = (
-    (SDK, ["tests/trace", "tests/shared_internal", "tests/context", "tests/resources"]),
-    (SDK, ["tests/test_configurator.py"]),  # alone: it leaves global providers behind
-    (API, ["tests"]),
+RUNS = (  # the package, which of the SDK's providers is swapped for obsv's, and the tests
+    (SDK, "traces", ["tests/trace", "tests/shared_internal", "tests/context", "tests/resources"]),
+    (SDK, "traces", ["tests/test_configurator.py"]),  # alone: it leaves global providers behind
+    (API, "traces", ["tests"]),
+    (SDK, "metrics", ["tests/metrics"]),
+    (SDK, "logs", ["tests/logs"]),
 )
 
 
@@ -36,7 +38,7 @@ def main(arguments: list[str]) -> int:
     excluded = _excluded()
     worst = 0
     with tempfile.NamedTemporaryFile(prefix="spans") as count:
-        for name, paths in RUNS:
+        for name, signals, paths in RUNS:
             wanted = [path for path in paths if not arguments or any(a.startswith(path) for a in arguments)]
             if not wanted:
                 continue
@@ -46,9 +48,10 @@ def main(arguments: list[str]) -> int:
                 "PYTHONPATH": os.pathsep.join([str(HERE / "site"), str(utils)]),
                 "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
                 COUNT: count.name,
+                "CONFORMANCE_SIGNALS": signals,
             }
             left_out = [f"--deselect={test}" for test in excluded.get(name, [])]
-            command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore", *left_out]
+            command = [sys.executable, "-m", "pytest", "-q", "-c", "pyproject.toml", "--disable-warnings", *left_out]
             tests = [a for a in arguments if any(a.startswith(path) for path in paths)] or paths
             worst |= subprocess.run([*command, *tests], cwd=folders[name], env=environment).returncode
         spans = sum(int(line) for line in Path(count.name).read_text().split())

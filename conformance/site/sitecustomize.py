@@ -46,7 +46,26 @@ def _count_spans() -> None:
     atexit.register(write)
 
 
-SWAPS = {"opentelemetry.trace": _bridge, "opentelemetry.sdk.trace": _swap_traces}
+def _swap_metrics(module: Any) -> None:
+    from obsv.otel import metrics
+
+    metrics._register(module)  # before the SDK's own class, which obsv's keeps behind it, goes out of sight
+    module.MeterProvider = metrics.MeterProvider
+
+
+def _swap_logs(module: Any) -> None:
+    from obsv.otel import LoggerProvider
+
+    module.LoggerProvider = LoggerProvider
+
+
+# One provider at a time: the tests of traces and logs read the SDK's metrics about itself from its meter provider.
+SIGNALS = {
+    "traces": {"opentelemetry.trace": _bridge, "opentelemetry.sdk.trace": _swap_traces},
+    "metrics": {"opentelemetry.sdk.metrics": _swap_metrics},
+    "logs": {"opentelemetry.trace": _bridge, "opentelemetry.sdk._logs": _swap_logs},
+}
+SWAPS = SIGNALS[os.environ.get("CONFORMANCE_SIGNALS", "traces")]
 
 
 class Finder:

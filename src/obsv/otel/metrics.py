@@ -24,6 +24,7 @@ from ..hotpath.metrics import BOUNDARIES, MAX_INSTRUMENTS, METER
 from ..hotpath.span import Scope
 from ..patches import when_imported
 from .observing import OBSERVER, prepared
+from .warnings import warn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ class MeterProvider(api.MeterProvider):
             if self._ended:
                 faults.tell("a meter provider was shut down and gives no more meters", key="meter provider shut down")
             elif not self._off:
-                faults.tell("a meter without a name records nothing: get_meter() needs one", key="meter without a name")
+                warn("a meter without a name records nothing: get_meter() needs one;")
             return api.NoOpMeter(name, version=version, schema_url=schema_url)
         if self._shaped:
             return self._sdk().get_meter(name, version, schema_url, attributes)
@@ -208,7 +209,7 @@ class MeterProvider(api.MeterProvider):
         with _making:
             first, self._ended = not self._ended, True
         if not first:
-            faults.tell("shutdown() of a meter provider can only be called once")
+            warn("shutdown() of a meter provider can only be called once;")
             return
         begin, milliseconds = monotonic(), _milliseconds(timeout_millis, 30_000.0)
         try:

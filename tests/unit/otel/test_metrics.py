@@ -356,13 +356,13 @@ def test_the_same_instrument(meter: Any) -> None:
     assert meter.create_up_down_counter("c", "s", "text") is not first
 
 
-def test_meters(provider: MeterProvider, capsys: Any) -> None:
+def test_meters(provider: MeterProvider, caplog: Any) -> None:
     first = provider.get_meter("x", "1", None, {"a": 1})
     assert provider.get_meter("x", "1", None, {"a": 1}) is first
     assert provider.get_meter("x", "1", None, {"a": True}) is not first
     assert provider.get_meter("x", "2") is not first
     assert isinstance(provider.get_meter(""), api.NoOpMeter)
-    assert "without a name" in capsys.readouterr().err
+    assert "without a name" in caplog.text
 
 
 def test_disabled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -370,7 +370,7 @@ def test_disabled(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(MeterProvider().get_meter("x"), api.NoOpMeter)
 
 
-def test_shutdown_sends_and_ends(seen: Capture, provider: MeterProvider, meter: Any, capsys: Any) -> None:
+def test_shutdown_sends_and_ends(seen: Capture, provider: MeterProvider, meter: Any, caplog: Any) -> None:
     counter = meter.create_counter("c")
     counter.add(1)
     asked: list[int] = []
@@ -383,7 +383,7 @@ def test_shutdown_sends_and_ends(seen: Capture, provider: MeterProvider, meter: 
     assert len(asked) == before == 1
     assert isinstance(provider.get_meter("y"), api.NoOpMeter)
     provider.shutdown()
-    assert "only be called once" in capsys.readouterr().err
+    assert "only be called once" in caplog.text
 
 
 @pytest.mark.parametrize("timeout", [1000, 0, -5, None, "x", float("nan")])
