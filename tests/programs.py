@@ -8,6 +8,9 @@ import sys
 import textwrap
 from typing import Any
 
+# Since Python 3.12 a program with threads, and obsv's are some, that forks is warned; -c is where warnings are shown.
+FORKS = {"PYTHONWARNINGS": "ignore:This process:DeprecationWarning"}
+
 
 def environment(**settings: str) -> dict[str, str]:
     """This process's environment as a user's would be: errors of obsv's are swallowed, unless said otherwise."""

@@ -11,16 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from programs import environment, run, start, to
+from programs import FORKS, environment, run, start, to
 from servers import accepts, free_port, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from collectors import Collector
-
-# Since Python 3.12 a program with threads, and obsv's are some, that forks is warned; -c is where warnings are shown.
-FORKS = {"PYTHONWARNINGS": "ignore:This process:DeprecationWarning"}
 
 
 def names(collector: Collector) -> list[str]:

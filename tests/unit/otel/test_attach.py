@@ -16,7 +16,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 from obsv import testing
 from obsv.hotpath import otlp
 from obsv.otel.attach import Processor
-from programs import run, to
+from programs import FORKS, run, to
 
 if TYPE_CHECKING:
     from collectors import Collector
@@ -218,7 +218,7 @@ PROGRAM = """
 
 @pytest.mark.parametrize("order", ["before", "after"])
 def test_attached(otlp_collector: Collector, order: str) -> None:
-    done = run(PROGRAM, order, **to(otlp_collector))
+    done = run(PROGRAM, order, **to(otlp_collector, **FORKS))
     assert (done.returncode, done.stdout, done.stderr) == (0, "['inner', 'outer']\n", STAYS)
     spans = {span.name: span for span in otlp_collector.spans()}
     assert sorted(spans) == ["forked", "inner", "ours", "outer"]
@@ -237,7 +237,7 @@ def test_what_obsv_was_told_wins_over_the_resource(otlp_collector: Collector) ->
 
 @pytest.mark.parametrize("order", ["before", "after"])
 def test_replaced(otlp_collector: Collector, order: str) -> None:
-    done = run(PROGRAM, order, **to(otlp_collector, OBSV_OTEL_PROVIDER="replace"))
+    done = run(PROGRAM, order, **to(otlp_collector, **FORKS, OBSV_OTEL_PROVIDER="replace"))
     assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", GOES)
     assert sorted(span.name for span in otlp_collector.spans()) == ["forked", "inner", "ours", "outer"]
 
