@@ -1,4 +1,4 @@
-# The few primitives that are one C expression each: the clocks, the id generator and context variables.
+# The few primitives that are one C expression each: the clocks, the id generator, context variables and attribute slots.
 # Interpreted, their twins stand in _native_py.py.
 
 cdef extern from *:
@@ -34,7 +34,59 @@ cdef extern from *:
         if (PyContextVar_Get(variable, Py_None, &value) < 0) return NULL;
         return value;
     }
+
+    /* Attributes of a span: the first few lie in the span itself. Only exact str, int, float and bool values come in, so
+       nothing here can be part of a reference cycle or run code of the user's. */
+    #define OBSV_SLOTS 8
+    typedef struct {
+        int held;
+        PyObject *pairs[2 * OBSV_SLOTS];
+    } obsv_slots;
+
+    static inline Py_hash_t obsv_hash(PyObject *text) { /* of an exact str: never fails */
+        Py_hash_t known = ((PyASCIIObject *)text)->hash;
+        return known != -1 ? known : PyObject_Hash(text);
+    }
+    /* Is this what may be kept as it is: a key that is not empty, and a plain value of a bounded length? */
+    static inline int obsv_plain(PyObject *key, PyObject *value, Py_ssize_t longest) {
+        PyTypeObject *type = Py_TYPE(value);
+        if (!PyUnicode_CheckExact(key) || PyUnicode_GET_LENGTH(key) == 0) return 0;
+        if (type == &PyUnicode_Type) return PyUnicode_GET_LENGTH(value) <= longest;
+        return type == &PyLong_Type || type == &PyFloat_Type || type == &PyBool_Type;
+    }
+    /* 1: stored, 0: there is no room. A key that is there keeps its place. */
+    static inline int obsv_slots_put(obsv_slots *slots, PyObject *key, PyObject *value, Py_ssize_t most) {
+        PyObject **pair = slots->pairs, **end = pair + 2 * slots->held;
+        Py_hash_t hash = obsv_hash(key);
+        for (; pair < end; pair += 2) {
+            if (pair[0] == key ||
+                (((PyASCIIObject *)pair[0])->hash == hash && PyUnicode_Compare(pair[0], key) == 0)) {
+                PyObject *before = pair[1];
+                pair[1] = Py_NewRef(value);
+                Py_DECREF(before);
+                return 1;
+            }
+        }
+        if (slots->held >= OBSV_SLOTS || slots->held >= most) return 0;
+        pair[0] = Py_NewRef(key);
+        pair[1] = Py_NewRef(value);
+        slots->held++;
+        return 1;
+    }
+    static inline void obsv_slots_clear(obsv_slots *slots) {
+        int index = 2 * slots->held;
+        slots->held = 0;
+        while (index) Py_DECREF(slots->pairs[--index]);
+    }
+    #define obsv_slots_get(slots, index) Py_NewRef((slots)->pairs[index])
     """
+    ctypedef struct obsv_slots:
+        int held
+    bint plain "obsv_plain"(object key, object value, Py_ssize_t longest) noexcept
+    bint slots_put "obsv_slots_put"(obsv_slots *slots, object key, object value, Py_ssize_t most) noexcept
+    void slots_clear "obsv_slots_clear"(obsv_slots *slots) noexcept
+    object slots_get "obsv_slots_get"(obsv_slots *slots, int index)
+    void untrack "PyObject_GC_UnTrack"(object made) noexcept
     long long monotonic_ns "obsv_monotonic_ns"() noexcept nogil
     long long time_ns "obsv_time_ns"() noexcept nogil
     unsigned long long next_id "obsv_next_id"() noexcept nogil

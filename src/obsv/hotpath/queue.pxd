@@ -1,11 +1,18 @@
 cimport cython
 
+from obsv.hotpath.readable cimport Readable
+
 @cython.final
 cdef class BoundedQueue:
-    cdef public object items, wake, starter
-    cdef public Py_ssize_t records, bytes, max_records, max_bytes, wake_at, dropped, accepted
+    cdef public list items, ready
+    cdef public object wake, starter
+    cdef public Py_ssize_t records, bytes, max_records, max_bytes, wake_at, dropped, accepted, at
     cdef public bint sleeping, started, open
 
     cpdef bint put(self, object item, Py_ssize_t records, Py_ssize_t size)
-    @cython.locals(count=Py_ssize_t)
+    @cython.locals(size=Py_ssize_t)
+    cpdef bint put_one(self, Readable span)
+    cdef bint _refuse(self, Py_ssize_t records)
+    cpdef bint fits_alone(self, Py_ssize_t records, Py_ssize_t size)
+    @cython.locals(count=Py_ssize_t, records=Py_ssize_t, size=Py_ssize_t, span=Readable)
     cpdef list take(self, Py_ssize_t most)

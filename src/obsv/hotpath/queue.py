@@ -1,13 +1,13 @@
 """The bounded queue between the request's thread and a sink's thread.
 
-No lock is taken here: ``deque.append`` and ``popleft`` are atomic, and the counters are changed by statements inside
-which CPython neither switches threads nor runs signal handlers. So a signal handler, a destructor or a forked child can
-never find it locked.
+No lock is taken here: ``list.append`` is atomic, and the counters and lists are changed by statements inside which
+CPython neither switches threads nor runs signal handlers. So a signal handler, a destructor or a forked child can never
+find it locked. There may be many writers; there is one reader.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from .readable import Readable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,12 +32,14 @@ class BoundedQueue:
 
     __slots__ = (
         "accepted",
+        "at",
         "bytes",
         "dropped",
         "items",
         "max_bytes",
         "max_records",
         "open",
+        "ready",
         "records",
         "sleeping",
         "started",
@@ -49,7 +51,9 @@ class BoundedQueue:
     def __init__(
         self, max_records: int, max_bytes: int, wake_at: int, wake: Any, starter: Callable[[], None] | None
     ) -> None:
-        self.items: deque[tuple[Any, int, int]] = deque()
+        self.items: list[Any] = []  # a span that goes alone, or an item with its records and size
+        self.ready: list[Any] = []  # what the reader has taken out of `items`; before `at` it is empty
+        self.at = 0
         self.wake = wake
         self.starter = starter
         self.records = 0
@@ -72,10 +76,7 @@ class BoundedQueue:
         if (
             self.records + records > self.max_records or self.bytes + size > self.max_bytes or not self.open
         ) and not self.fits_alone(records, size):
-            self.dropped += records
-            if self.sleeping:
-                self._rouse()
-            return False
+            return self._refuse(records)
         self.records += records
         self.bytes += size
         self.accepted += records
@@ -86,25 +87,60 @@ class BoundedQueue:
             self._rouse()
         return True
 
+    def put_one(self, span: Readable) -> bool:
+        """Append a span that goes alone, of ``span.extra`` bytes, as :meth:`put` does with lists of them."""
+        size = span.extra
+        if (
+            self.records >= self.max_records or self.bytes + size > self.max_bytes or not self.open
+        ) and not self.fits_alone(1, size):
+            return self._refuse(1)
+        self.records += 1
+        self.bytes += size
+        self.accepted += 1
+        self.items.append(span)
+        if not self.started:
+            self._start()
+        elif self.sleeping and self.records >= self.wake_at:
+            self._rouse()
+        return True
+
+    def _refuse(self, records: int) -> bool:
+        self.dropped += records
+        if self.sleeping:
+            self._rouse()
+        return False
+
     def fits_alone(self, records: int, size: int) -> bool:
         """Tell whether an empty queue takes what is larger than the whole bound: better once too much than never."""
-        return self.open and not self.items and self.bytes <= 0 and records <= self.max_records
+        return self.open and self.records <= 0 and self.bytes <= 0 and records <= self.max_records
+
+    def empty(self) -> bool:
+        """Tell whether nothing waits."""
+        return not self.items and self.at >= len(self.ready)
 
     def take(self, most: int) -> list[Any]:
         """Remove and return waiting items, oldest first, until they hold ``most`` records or none is left."""
         taken: list[Any] = []
         count = 0
-        items = self.items
         while count < most:
-            try:
-                item, records, size = items.popleft()
-            except IndexError:
-                # An interpreted ``+=`` between two threads could in theory lose an update: an empty queue sets it
-                # right.
-                if not items:
+            if self.at >= len(self.ready):
+                self.ready = self.items
+                self.items = []
+                self.at = 0
+                if not self.ready:
+                    # An interpreted ``+=`` between two threads could in theory lose an update: an empty queue sets it
+                    # right.
                     self.records = 0
                     self.bytes = 0
-                break
+                    break
+            entry = self.ready[self.at]
+            self.ready[self.at] = None
+            self.at += 1
+            if type(entry) is tuple:
+                item, records, size = entry
+            else:
+                span: Readable = entry
+                item, records, size = [entry], 1, span.extra
             taken.append(item)
             count += records
             self.records -= records
@@ -113,7 +149,9 @@ class BoundedQueue:
 
     def clear(self) -> None:
         """Forget what waits, uncounted: in a forked child it is the parent's to send."""
-        self.items = deque()
+        self.items = []
+        self.ready = []
+        self.at = 0
         self.records = 0
         self.bytes = 0
         self.sleeping = False

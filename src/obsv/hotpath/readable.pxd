@@ -1,2 +1,2 @@
 cdef class Readable:
-    pass
+    cdef public Py_ssize_t extra

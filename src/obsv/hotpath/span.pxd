@@ -1,5 +1,6 @@
 cimport cython
 
+from obsv.hotpath._native cimport obsv_slots
 from obsv.hotpath.queue cimport BoundedQueue
 from obsv.hotpath.readable cimport Readable
 
@@ -24,7 +25,6 @@ cdef class LocalTrace:
     cdef public unsigned long long root64
     cdef public long long offset
     cdef public Py_ssize_t size
-    cdef public long generation
     cdef public bint closed
 
 @cython.final
@@ -37,26 +37,30 @@ cdef class Remote:
 @cython.final
 cdef class Span(Readable):
     cdef public object name, tracestate, status_message, base, token, known_context, parent_context
-    cdef public dict attributes
+    cdef public dict told
+    cdef obsv_slots slots
     cdef public list event_list, link_list
     cdef public unsigned long long trace_hi, trace_lo, id64, parent64
-    cdef public long long start_ns, end_ns, start_given
+    cdef public long long start_ns, end_ns, start_given, offset
     cdef public Scope scope
     cdef public LocalTrace trace
     cdef public int kind_value, flags, status_value, quiet, dropped_attributes, dropped_events, dropped_links
-    cdef public Py_ssize_t extra
+    cdef public int generation
     cdef public bint parent_remote, recording, started, ended
     cdef object __weakref__
 
     cdef _set_up(self, Scope scope, object name, int kind)
     cpdef set_attribute(self, key, value)
+    @cython.locals(queue=BoundedQueue)
     cpdef end(self, end_time=*)
     cpdef begin(self, parent)
+    cdef Py_ssize_t held(self)
     cdef _child(self, Span parent)
     cpdef join(self, Span parent)
+    cdef LocalTrace _gather(self)
     cdef _start_trace(self, Outlet outlet)
-    @cython.locals(size=Py_ssize_t, count=Py_ssize_t, queue=BoundedQueue)
-    cdef _finish(self, LocalTrace trace)
+    @cython.locals(size=Py_ssize_t, count=Py_ssize_t, queue=BoundedQueue, late=BoundedQueue)
+    cdef _finish_in(self, LocalTrace trace, Outlet outlet)
     cdef _decide_anew(self, Outlet outlet)
     cdef bint _sample(self, Outlet outlet)
     cdef _begin_below(self, Outlet outlet, parent)

@@ -2,10 +2,14 @@
 
 How a span lives: it is made, begins (``with`` or :func:`start_span`), is current while its block runs, ends, and waits
 in its *local trace*, everything that happens under one local root in this process, until that root ends. Then the whole
-trace goes to the queues of its outlet in one step.
+trace goes to the queues of its outlet in one step. A local root that has no children needs no trace: it goes alone.
 
 No reference cycle is ever made: an open span holds its local trace, a finished one is held by it. A cycle would cost
-more than all the rest, because only the cyclic collector frees it.
+more than all the rest, because only the cyclic collector frees it. Compiled, finished spans are therefore taken out of
+the collector's sight: thousands that wait would cost it a pass over all of them, again and again.
+
+Compiled, the first attributes lie in the span itself (``slots``); ``told``, a dict, is made when there are more of them,
+when one is not a plain value, or when somebody looks. Interpreted there is only the dict.
 
 Interpreted, a stretch such as ``if not trace.closed: trace.spans.append(span)`` is not interrupted by another thread:
 CPython looks for a switch only after calls and at backward jumps, and the call comes last. Compiled, nothing here
@@ -34,8 +38,13 @@ if cython.compiled:
         context_set,
         monotonic_ns,
         next_id,
+        plain,
         seed,
+        slots_clear,
+        slots_get,
+        slots_put,
         time_ns,
+        untrack,
     )
 else:
     from ._native_py import context_get, context_reset, context_set, monotonic_ns, next_id, seed, time_ns
@@ -59,6 +68,8 @@ SAMPLED, RANDOM = 1, 2
 
 NO_RECORD, NO_STATUS = 1, 2
 """Bits of ``Span.quiet``: what an exception that leaves the span does not do."""
+
+_SCALARS = frozenset((bool, int, float))  # attribute values that are kept as they are, beside short texts
 
 PART = 512
 """Finished spans that wait for their local root; a longer trace is handed over in parts of so many."""
@@ -193,21 +204,18 @@ class LocalTrace:
         offset: Nanoseconds between the monotonic and the wall clock when the root began. All spans of the trace use it,
             so durations are right also when the wall clock is set meanwhile.
         size: Estimated bytes of ``spans``.
-        generation: The fork generation in which it was made: a child process finds another one and leaves it to the
-            parent.
         closed: True when the root has ended; later children go alone.
         contexts: OpenTelemetry's ``SpanContext`` of spans here and of their parents, by span id, as far as somebody has
             asked for one: a child's ``parent`` is the very object that its parent gave out.
     """
 
-    __slots__ = ("closed", "contexts", "generation", "offset", "root64", "size", "spans")
+    __slots__ = ("closed", "contexts", "offset", "root64", "size", "spans")
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
         self.root64 = 0
         self.offset = 0
         self.size = 0
-        self.generation = 0
         self.closed = False
         self.contexts: dict[int, Any] | None = None
 
@@ -302,7 +310,6 @@ class Span(Readable):
 
     __slots__ = (
         "__weakref__",
-        "attributes",
         "base",
         "dropped_attributes",
         "dropped_events",
@@ -312,11 +319,13 @@ class Span(Readable):
         "event_list",
         "extra",
         "flags",
+        "generation",
         "id64",
         "kind_value",
         "known_context",
         "link_list",
         "name",
+        "offset",
         "parent64",
         "parent_context",
         "parent_remote",
@@ -328,6 +337,7 @@ class Span(Readable):
         "started",
         "status_message",
         "status_value",
+        "told",
         "token",
         "trace",
         "trace_hi",
@@ -342,13 +352,13 @@ class Span(Readable):
         self.scope = scope
         self.name = name
         self.kind_value = kind
-        self.attributes: dict[str, Any] = {}
         self.recording = True
         if not cython.compiled:  # an extension type begins zeroed and None
+            self.told: dict[str, Any] | None = {}
             self.event_list: list[Event] | None = None
             self.link_list: list[Link] | None = None
             self.trace_hi = self.trace_lo = self.id64 = self.parent64 = 0
-            self.start_ns = self.end_ns = self.start_given = 0
+            self.start_ns = self.end_ns = self.start_given = self.offset = self.generation = 0
             self.flags = self.status_value = self.extra = self.quiet = 0
             self.dropped_attributes = self.dropped_events = self.dropped_links = 0
             self.parent_remote = self.started = self.ended = False
@@ -359,6 +369,35 @@ class Span(Readable):
             self.token: Any = None
             self.known_context: Any = None
             self.parent_context: Any = None
+
+    def __dealloc__(self) -> None:  # never called when interpreted
+        if cython.compiled:
+            slots_clear(cython.address(self.slots))
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What is known about the operation."""
+        if self.told is None:
+            self.told = {}
+            if cython.compiled:
+                for index in range(self.slots.held):
+                    self.told[slots_get(cython.address(self.slots), 2 * index)] = slots_get(
+                        cython.address(self.slots), 2 * index + 1
+                    )
+                slots_clear(cython.address(self.slots))
+        return self.told
+
+    @attributes.setter
+    def attributes(self, value: dict[str, Any]) -> None:
+        if cython.compiled:
+            slots_clear(cython.address(self.slots))
+        self.told = value
+
+    def held(self) -> int:
+        """Return how many attributes there are."""
+        if self.told is None and cython.compiled:
+            return self.slots.held
+        return len(self.told)  # type: ignore[arg-type]
 
     # ------------------------------------------------------------------ life
 
@@ -392,12 +431,30 @@ class Span(Readable):
 
         Spans of another provider, or begun before a fork, go elsewhere than this one.
         """
-        trace: LocalTrace | None = None if parent is None else parent.trace
-        if trace is None or trace.generation != _generation or parent.scope.outlet is not self.scope.outlet:  # type: ignore[union-attr]
+        if (
+            parent is None
+            or not parent.recording
+            or not parent.offset
+            or parent.generation != _generation
+            or parent.scope.outlet is not self.scope.outlet
+        ):
             self._new_local()
-        else:
-            self.trace = trace
-            self.start_ns = monotonic_ns() + trace.offset
+            return
+        trace: LocalTrace = parent.trace or parent._gather()  # type: ignore[assignment]
+        self.trace = trace
+        self.generation = _generation
+        self.offset = trace.offset
+        self.start_ns = monotonic_ns() + trace.offset
+
+    def _gather(self) -> LocalTrace:
+        """Make the local trace of a local root, which has been alone until now."""
+        trace = LocalTrace()
+        trace.root64 = self.id64
+        trace.offset = self.offset
+        if self.known_context is not None:
+            trace.contexts = {self.id64: self.known_context}
+        self.trace = trace
+        return trace
 
     def _child(self, parent: Span) -> None:
         if parent.trace_hi == 0 and parent.trace_lo == 0:
@@ -481,13 +538,10 @@ class Span(Readable):
         self.id64 = next_id()
 
     def _new_local(self) -> None:
-        trace = LocalTrace()
-        trace.root64 = self.id64
-        trace.generation = _generation
+        self.generation = _generation
         now = monotonic_ns()
         self.start_ns = time_ns()
-        trace.offset = self.start_ns - now
-        self.trace = trace
+        self.offset = self.start_ns - now
 
     def _decide_anew(self, outlet: Outlet) -> None:
         """Decide whether to keep the span, whatever its parent says."""
@@ -517,30 +571,40 @@ class Span(Readable):
         self.recording = False
         trace: LocalTrace | None = self.trace
         self.trace = None
-        if trace is None or trace.generation != _generation:
+        if self.generation != _generation:
             return  # begun before a fork: the parent process sends it
-        self.end_ns = monotonic_ns() + trace.offset
+        self.end_ns = monotonic_ns() + self.offset
         if end_time is not None:
             self.end_ns = _moment(end_time, self.end_ns)
-        if self.scope.outlet.listener is not None:
-            self.scope.outlet.listener.ended(self, trace)
-        self._finish(trace)
-
-    def _finish(self, trace: LocalTrace) -> None:
         outlet: Outlet = self.scope.outlet
+        if outlet.listener is not None:
+            outlet.listener.ended(self, trace)
+        elif cython.compiled:
+            untrack(self)
         if not outlet.queues:
             return  # for the listener only
-        size = _SPAN_BYTES + _ATTRIBUTE_BYTES * len(self.attributes) + self.extra
+        self.extra += _SPAN_BYTES + _ATTRIBUTE_BYTES * self.held()
+        if trace is not None:
+            self._finish_in(trace, outlet)
+        elif self.flags & 1:  # else recorded for the listener only (a sampler's RECORD_ONLY)
+            for each in outlet.queues:
+                queue: BoundedQueue = each
+                queue.put_one(self)
+
+    def _finish_in(self, trace: LocalTrace, outlet: Outlet) -> None:
         if not self.flags & 1:
             if trace.closed or self.id64 != trace.root64:
-                return  # recorded for the listener only (a sampler's RECORD_ONLY)
+                return  # as above
             trace.closed = True
             spans = trace.spans
             size = trace.size
         elif trace.closed:
-            spans = [self]  # a late child goes alone
+            for each in outlet.queues:  # a late child goes alone
+                late: BoundedQueue = each
+                late.put_one(self)
+            return
         else:
-            trace.size += size
+            trace.size += self.extra
             trace.spans.append(self)
             if self.id64 == trace.root64:
                 trace.closed = True
@@ -622,15 +686,21 @@ class Span(Readable):
             if self.ended:
                 self._late("set_attribute()")
             return
-        kind = type(value)
-        # No local for the outlet: the extension would count its references.
-        if (
-            (kind is str and len(value) <= self.scope.outlet.short) or kind is int or kind is float or kind is bool
-        ) and type(key) is str:
-            attributes = self.attributes
-            if len(attributes) < self.scope.outlet.few and key:
-                attributes[key] = value
-                return
+        if cython.compiled:
+            # No local for the outlet: its references would be counted.
+            if plain(key, value, self.scope.outlet.short):
+                if self.told is None and slots_put(cython.address(self.slots), key, value, self.scope.outlet.few):
+                    return
+                if len(self.attributes) < self.scope.outlet.few:
+                    self.told[key] = value  # type: ignore[index]
+                    return
+        elif type(key) is str and key:
+            kind = type(value)
+            if kind in _SCALARS or (kind is str and len(value) <= self.scope.outlet.short):
+                told = self.told
+                if len(told) < self.scope.outlet.few:  # type: ignore[arg-type]
+                    told[key] = value  # type: ignore[index]
+                    return
         self._set_slowly(key, value)
 
     def _set_slowly(self, key: Any, value: Any) -> None:
@@ -719,8 +789,7 @@ class Span(Readable):
         self._add(event, attributes)
 
     def _now(self, timestamp: Any) -> int:
-        trace = self.trace
-        now: int = time_ns() if trace is None else monotonic_ns() + trace.offset
+        now: int = monotonic_ns() + self.offset if self.offset else time_ns()
         return now if timestamp is None else _moment(timestamp, now)
 
     def _add(self, event: Event, attributes: Any) -> None:

@@ -56,7 +56,7 @@ class _Pending:
         self.due = 0.0
 
     def idle(self) -> bool:
-        return self.batch is None and not self.queue.items
+        return self.batch is None and self.queue.empty()
 
 
 class Flush:

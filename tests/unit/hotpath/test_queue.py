@@ -126,7 +126,7 @@ def test_threads_lose_nothing_uncounted() -> None:
             queue.put(number, 1, 10)
 
     def read() -> None:
-        while not done.is_set() or queue.items:
+        while not done.is_set() or not queue.empty():
             taken.extend(queue.take(100))
 
     reader = threading.Thread(target=read)

@@ -140,7 +140,7 @@ async def test_partials_and_callable_objects_of_coroutines(finished: Any) -> Non
 
     async def work(x: int) -> int:
         await asyncio.sleep(0)
-        ended.append(len(finished.queue.items))
+        ended.append(finished.queue.records)
         return x
 
     class Worker:
