@@ -4,6 +4,7 @@
 cdef extern from *:
     """
     #include <stdint.h>
+    #include <string.h>
     #include <time.h>
 
     static inline long long obsv_clock(clockid_t id) {
@@ -79,6 +80,34 @@ cdef extern from *:
         while (index) Py_DECREF(slots->pairs[--index]);
     }
     #define obsv_slots_get(slots, index) Py_NewRef((slots)->pairs[index])
+
+    /* Protobuf: each writes at a place with room enough and returns the place behind. Little-endian CPUs only. */
+    static inline unsigned char *obsv_put_varint(unsigned char *at, unsigned long long value) {
+        while (value >= 0x80) {
+            *at++ = (unsigned char)(value | 0x80);
+            value >>= 7;
+        }
+        *at++ = (unsigned char)value;
+        return at;
+    }
+    static inline int obsv_varint_size(unsigned long long value) {
+        return (70 - __builtin_clzll(value | 1)) / 7;
+    }
+    static inline unsigned char *obsv_put_bytes(unsigned char *at, const void *data, Py_ssize_t length) {
+        memcpy(at, data, length);
+        return at + length;
+    }
+    static inline unsigned char *obsv_put_big(unsigned char *at, uint64_t value) {
+        value = __builtin_bswap64(value);
+        memcpy(at, &value, 8);
+        return at + 8;
+    }
+    /* Does it fit into 64 bits? 1 and the number, or 0. For an exact int. */
+    static inline int obsv_small(PyObject *number, long long *value) {
+        int overflow;
+        *value = PyLong_AsLongLongAndOverflow(number, &overflow);
+        return !overflow;
+    }
     """
     ctypedef struct obsv_slots:
         int held
@@ -94,3 +123,8 @@ cdef extern from *:
     object context_get "obsv_context_get"(object variable)
     object context_set "PyContextVar_Set"(object variable, object value)
     int context_reset "PyContextVar_Reset"(object variable, object token) except -1
+    unsigned char *put_varint "obsv_put_varint"(unsigned char *at, unsigned long long value) noexcept
+    int varint_size "obsv_varint_size"(unsigned long long value) noexcept
+    unsigned char *put_bytes "obsv_put_bytes"(unsigned char *at, const void *data, Py_ssize_t length) noexcept
+    unsigned char *put_big "obsv_put_big"(unsigned char *at, unsigned long long value) noexcept
+    bint small "obsv_small"(object number, long long *value) noexcept

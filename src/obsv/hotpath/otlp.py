@@ -10,6 +10,14 @@ from .errors import safe_text
 from .span import Scope, Span
 from .wire import Writer
 
+if 0:  # seen by the compiler only
+    import cython
+else:
+    from . import shim as cython
+
+if cython.compiled:
+    from cython.cimports.obsv.hotpath._native import slots_get
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,11 +36,13 @@ def traces(batch: Iterable[list[Span]], resource: bytes) -> bytes:
         resource: What :func:`resource` returned.
     """
     by_scope: dict[Scope, list[Span]] = {}
+    last: Any = None
+    spans: list[Span] = []
     for trace in batch:
         for span in trace:
-            spans = by_scope.get(span.scope)
-            if spans is None:
-                by_scope[span.scope] = spans = []
+            if span.scope is not last:  # mostly it is
+                last = span.scope
+                spans = by_scope.setdefault(last, [])
             spans.append(span)
     out = Writer()
     begin = out.open(0x0A)
@@ -68,8 +78,16 @@ def write_span(out: Writer, span: Span) -> None:
     out.number(0x30, span.kind_value + 1)
     out.fixed64(0x39, span.start_ns)
     out.fixed64(0x41, span.end_ns)
-    for key, value in span.attributes.items():
-        out.attribute(0x4A, key, value)
+    if span.told is None:
+        for index in range(span.slots.held):
+            out.attribute(
+                0x4A,
+                slots_get(cython.address(span.slots), 2 * index),
+                slots_get(cython.address(span.slots), 2 * index + 1),
+            )
+    else:
+        for key, value in span.told.items():
+            out.attribute(0x4A, key, value)
     if span.dropped_attributes:
         out.number(0x50, span.dropped_attributes)
     if span.event_list is not None:

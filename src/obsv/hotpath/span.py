@@ -1,3 +1,4 @@
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
 """Spans, their ids, clock and local traces, and the context variable that holds the current one.
 
 How a span lives: it is made, begins (``with`` or :func:`start_span`), is current while its block runs, ends, and waits

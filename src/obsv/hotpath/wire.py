@@ -24,7 +24,8 @@ if cython.compiled:
     from cython.cimports.cpython.bytes import PyBytes_AS_STRING, PyBytes_FromStringAndSize
     from cython.cimports.cpython.unicode import PyUnicode_AsUTF8AndSize
     from cython.cimports.libc.stdlib import free, realloc
-    from cython.cimports.libc.string import memcpy, memmove
+    from cython.cimports.libc.string import memmove
+    from cython.cimports.obsv.hotpath._native import put_big, put_bytes, put_varint, small, varint_size
 
 _MASK64 = (1 << 64) - 1
 _pack_double = struct.Struct("<d").pack
@@ -55,16 +56,21 @@ class Writer:
         if cython.compiled:
             free(self.data)
 
-    def grow(self, more: int) -> int:
-        """Make room for so many more bytes. Compiled only."""
+    def room(self, more: int) -> Any:
+        """Return where to write, with room for so many bytes. Compiled only."""
         if cython.compiled:
-            if self.size + more > self.capacity:  # type: ignore[has-type]
+            if self.size + more >= self.capacity:  # type: ignore[has-type]
                 self.capacity = (self.size + more) * 2 + 256  # type: ignore[misc]
                 moved = cython.cast(cython.p_uchar, realloc(self.data, self.capacity))  # type: ignore[has-type]
                 if not moved:
                     raise MemoryError
                 self.data = moved  # type: ignore[misc]
-        return 0
+            return self.data + self.size
+
+    def wrote(self, end: Any) -> None:
+        """Say up to where has been written. Compiled only."""
+        if cython.compiled:
+            self.size = end - self.data
 
     def position(self) -> int:
         """Return how many bytes have been written."""
@@ -87,13 +93,7 @@ class Writer:
     def varint(self, value: int) -> None:
         """Append an unsigned varint, without a tag."""
         if cython.compiled:
-            self.grow(10)
-            while value >= 0x80:
-                self.data[self.size] = (value & 0x7F) | 0x80
-                self.size += 1
-                value >>= 7
-            self.data[self.size] = value
-            self.size += 1
+            self.wrote(put_varint(self.room(10), value))
         else:
             out = self.out
             while value > 0x7F:
@@ -103,46 +103,45 @@ class Writer:
 
     def number(self, tag: int, value: int) -> None:
         """Append a varint field."""
-        self.varint(tag)
-        self.varint(value)
+        if cython.compiled:
+            at = put_varint(self.room(20), tag)
+            self.wrote(put_varint(at, value))
+        else:
+            self.varint(tag)
+            self.varint(value)
 
     def fixed32(self, tag: int, value: int) -> None:
         """Append a 4-byte field."""
-        self.varint(tag)
         if cython.compiled:
-            self.grow(4)
-            memcpy(self.data + self.size, cython.address(value), 4)  # all CPUs that we build for are little-endian
-            self.size += 4
+            at = put_varint(self.room(14), tag)
+            self.wrote(put_bytes(at, cython.address(value), 4))
         else:
+            self.varint(tag)
             self.out += _pack32(value)
 
     def fixed64(self, tag: int, value: int) -> None:
         """Append an 8-byte field; a negative number as its two's complement."""
-        self.varint(tag)
         if cython.compiled:
-            self.grow(8)
-            memcpy(self.data + self.size, cython.address(value), 8)
-            self.size += 8
+            at = put_varint(self.room(18), tag)
+            self.wrote(put_bytes(at, cython.address(value), 8))
         else:
+            self.varint(tag)
             self.out += _pack64(value & _MASK64)
 
     def float64(self, tag: int, value: float) -> None:
         """Append a floating point field."""
-        self.varint(tag)
         if cython.compiled:
-            self.grow(8)
-            memcpy(self.data + self.size, cython.address(value), 8)
-            self.size += 8
+            at = put_varint(self.room(18), tag)
+            self.wrote(put_bytes(at, cython.address(value), 8))
         else:
+            self.varint(tag)
             self.out += _pack_double(value)
 
     def raw(self, data: bytes) -> None:
         """Append bytes that are encoded already."""
         if cython.compiled:
-            length = cython.declare(cython.Py_ssize_t, len(data))
-            self.grow(length)
-            memcpy(self.data + self.size, PyBytes_AS_STRING(data), length)
-            self.size += length
+            length = len(data)
+            self.wrote(put_bytes(self.room(length), PyBytes_AS_STRING(data), length))
         else:
             self.out += data
 
@@ -160,46 +159,33 @@ class Writer:
                 data = PyUnicode_AsUTF8AndSize(value, cython.address(length))
             except UnicodeEncodeError:
                 self.blob(tag, value.encode("utf-8", "replace"))
-                return
-            self.varint(tag)
-            self.varint(length)
-            self.grow(length)
-            memcpy(self.data + self.size, data, length)
-            self.size += length
+            else:
+                at = put_varint(self.room(length + 20), tag)
+                at = put_varint(at, length)
+                self.wrote(put_bytes(at, data, length))
         else:
             self.blob(tag, _utf8(value))
 
     def ids(self, tag: int, hi: int, lo: int) -> None:
         """Append a trace id as 16 bytes, most significant first."""
-        self.varint(tag)
         if cython.compiled:
-            self.grow(17)
-            self.data[self.size] = 16
-            self.size += 1
-            shift = cython.declare(cython.int, 56)
-            while shift >= 0:
-                self.data[self.size] = (hi >> shift) & 0xFF
-                self.data[self.size + 8] = (lo >> shift) & 0xFF
-                self.size += 1
-                shift -= 8
-            self.size += 8
+            at = put_varint(self.room(27), tag)
+            at = put_varint(at, 16)
+            at = put_big(at, hi)
+            self.wrote(put_big(at, lo))
         else:
+            self.varint(tag)
             self.out.append(16)
             self.out += _pack_ids(hi, lo)
 
     def id64(self, tag: int, value: int) -> None:
         """Append a span id as 8 bytes, most significant first."""
-        self.varint(tag)
         if cython.compiled:
-            self.grow(9)
-            self.data[self.size] = 8
-            self.size += 1
-            shift = cython.declare(cython.int, 56)
-            while shift >= 0:
-                self.data[self.size] = (value >> shift) & 0xFF
-                self.size += 1
-                shift -= 8
+            at = put_varint(self.room(19), tag)
+            at = put_varint(at, 8)
+            self.wrote(put_big(at, value))
         else:
+            self.varint(tag)
             self.out.append(8)
             self.out += _pack_id(value)
 
@@ -211,34 +197,112 @@ class Writer:
     def close(self, begin: int) -> None:
         """End a nested message: put its length in front of its content."""
         if cython.compiled:
-            length = cython.declare(cython.Py_ssize_t, self.size - begin)
-            width = cython.declare(cython.int, 1)
-            rest = cython.declare(cython.Py_ssize_t, length >> 7)
-            while rest:
-                width += 1
-                rest >>= 7
-            self.grow(width)
+            length = self.size - begin
+            width = varint_size(length)
+            self.room(width)
             memmove(self.data + begin + width, self.data + begin, length)
-            rest = length
-            position = cython.declare(cython.Py_ssize_t, begin)
-            while rest >= 0x80:
-                self.data[position] = (rest & 0x7F) | 0x80
-                position += 1
-                rest >>= 7
-            self.data[position] = rest
+            put_varint(self.data + begin, length)
             self.size += width
         else:
             out = self.out
-            out[begin:begin] = _varint(len(out) - begin)
+            length = len(out) - begin
+            out[begin:begin] = _LENGTHS[length] if length < _SHORT else _varint(length)
 
     def attribute(self, tag: int, key: Any, value: Any) -> None:
         """Append a ``KeyValue`` (opentelemetry/proto/common/v1/common.proto)."""
-        begin = self.open(tag)
-        self.raw(key_bytes(key))
-        inner = self.open(0x12)
-        self.value(value)
-        self.close(inner)
-        self.close(begin)
+        if not self._plain(tag, key, value):
+            begin = self.open(tag)
+            self.raw(key_bytes(key))
+            inner = self.open(0x12)
+            self.value(value)
+            self.close(inner)
+            self.close(begin)
+
+    def _plain(self, tag: int, key: Any, value: Any) -> int:
+        """Append a ``KeyValue`` that holds a text, a flag or a number: its lengths are known before it is written.
+
+        Returns:
+            0, with nothing written, when it is something else.
+        """
+        if cython.compiled:
+            if type(key) is not str:
+                return 0
+            length = 0
+            number = 0
+            real = 0.0
+            text = cython.cast(cython.p_const_char, cython.NULL)
+            kind = cython.declare(cython.int, 0)
+            if type(value) is str:
+                try:
+                    text = PyUnicode_AsUTF8AndSize(value, cython.address(length))
+                except UnicodeEncodeError:
+                    return 0
+                inner = 1 + varint_size(length) + length
+            elif type(value) is bool:
+                kind = 1
+                number = 1 if value is True else 0
+                inner = 2
+            elif type(value) is int:
+                kind = 2
+                if not small(value, cython.address(number)):
+                    return 0
+                inner = 1 + varint_size(cython.cast(cython.ulonglong, number))
+            elif type(value) is float:
+                kind = 3
+                real = value
+                inner = 9
+            else:
+                return 0
+            long_name = 0
+            try:
+                name = PyUnicode_AsUTF8AndSize(key, cython.address(long_name))
+            except UnicodeEncodeError:
+                return 0
+            whole = 1 + varint_size(long_name) + long_name + 1 + varint_size(inner) + inner
+            at = put_varint(self.room(whole + 20), tag)
+            at = put_varint(at, whole)
+            at = put_varint(at, 0x0A)
+            at = put_varint(at, long_name)
+            at = put_bytes(at, name, long_name)
+            at = put_varint(at, 0x12)
+            at = put_varint(at, inner)
+            if kind == 0:
+                at = put_varint(at, 0x0A)
+                at = put_varint(at, length)
+                at = put_bytes(at, text, length)
+            elif kind == 3:
+                at = put_varint(at, 0x21)
+                at = put_bytes(at, cython.address(real), 8)
+            else:
+                at = put_varint(at, 0x10 if kind == 1 else 0x18)
+                at = put_varint(at, cython.cast(cython.ulonglong, number))
+            self.wrote(at)
+        else:
+            kind = type(value)
+            if kind is str:
+                data = _utf8(value)
+                size = len(data)
+                written = b"\x0a" + (_LENGTHS[size] if size < _SHORT else _varint(size)) + data
+            elif kind is bool:
+                written = b"\x10\x01" if value else b"\x10\x00"
+            elif kind is int:
+                if 0 <= value < _SHORT:
+                    written = b"\x18" + _LENGTHS[value]
+                elif MIN_INT <= value <= MAX_INT:
+                    written = b"\x18" + _varint(value & _MASK64)
+                else:
+                    return 0
+            elif kind is float:
+                written = b"\x21" + _pack_double(value)
+            else:
+                return 0
+            name = _keys.get(key) or key_bytes(key)
+            size = len(written)
+            written = name + b"\x12" + (_LENGTHS[size] if size < _SHORT else _varint(size)) + written
+            size = len(written)
+            self.varint(tag)
+            self.out += (_LENGTHS[size] if size < _SHORT else _varint(size)) + written
+        return 1
 
     def value(self, value: Any) -> None:
         """Append the content of an ``AnyValue``; None is an empty one."""
@@ -291,6 +355,10 @@ def _varint(value: int) -> bytes:
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+_SHORT = 2048
+_LENGTHS = [_varint(number) for number in range(_SHORT)]  # only the interpreted twin looks numbers up
 
 
 def _utf8(text: str) -> bytes:
