@@ -97,10 +97,24 @@ cdef extern from *:
         memcpy(at, data, length);
         return at + length;
     }
+    static inline unsigned char *obsv_put_eight(unsigned char *at, const void *data) {
+        memcpy(at, data, 8);
+        return at + 8;
+    }
     static inline unsigned char *obsv_put_big(unsigned char *at, uint64_t value) {
         value = __builtin_bswap64(value);
         memcpy(at, &value, 8);
         return at + 8;
+    }
+    /* The text as UTF-8, or NULL without an exception where it has none (half a surrogate pair). For an exact str. */
+    static inline const char *obsv_utf8(PyObject *text, Py_ssize_t *length) {
+        if (PyUnicode_IS_COMPACT_ASCII(text)) {
+            *length = PyUnicode_GET_LENGTH(text);
+            return (const char *)PyUnicode_DATA(text);
+        }
+        const char *data = PyUnicode_AsUTF8AndSize(text, length);
+        if (!data) PyErr_Clear();
+        return data;
     }
     /* Does it fit into 64 bits? 1 and the number, or 0. For an exact int. */
     static inline int obsv_small(PyObject *number, long long *value) {
@@ -126,5 +140,7 @@ cdef extern from *:
     unsigned char *put_varint "obsv_put_varint"(unsigned char *at, unsigned long long value) noexcept
     int varint_size "obsv_varint_size"(unsigned long long value) noexcept
     unsigned char *put_bytes "obsv_put_bytes"(unsigned char *at, const void *data, Py_ssize_t length) noexcept
+    unsigned char *put_eight "obsv_put_eight"(unsigned char *at, const void *data) noexcept
+    const char *utf8 "obsv_utf8"(object text, Py_ssize_t *length) noexcept
     unsigned char *put_big "obsv_put_big"(unsigned char *at, unsigned long long value) noexcept
     bint small "obsv_small"(object number, long long *value) noexcept

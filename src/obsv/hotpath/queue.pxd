@@ -6,7 +6,7 @@ from obsv.hotpath.readable cimport Readable
 cdef class BoundedQueue:
     cdef public list items, ready
     cdef public object wake, starter
-    cdef public Py_ssize_t records, bytes, max_records, max_bytes, wake_at, dropped, accepted, at
+    cdef public Py_ssize_t records, bytes, max_records, max_bytes, wake_at, dropped, accepted, at, taken
     cdef public bint sleeping, started, open
 
     cpdef bint put(self, object item, Py_ssize_t records, Py_ssize_t size)

@@ -27,6 +27,7 @@ class BoundedQueue:
         dropped: Records refused since the start because the queue was full.
         wake_at: From so many waiting records on the reader is woken before its time.
         wake: The lock on which the reader sleeps: releasing it is the wake-up.
+        taken: Records that the last :meth:`take` returned.
         starter: Called by the first ``put``, to start the reader's thread.
     """
 
@@ -44,6 +45,7 @@ class BoundedQueue:
         "sleeping",
         "started",
         "starter",
+        "taken",
         "wake",
         "wake_at",
     )
@@ -54,6 +56,7 @@ class BoundedQueue:
         self.items: list[Any] = []  # a span that goes alone, or an item with its records and size
         self.ready: list[Any] = []  # what the reader has taken out of `items`; before `at` it is empty
         self.at = 0
+        self.taken = 0
         self.wake = wake
         self.starter = starter
         self.records = 0
@@ -145,6 +148,7 @@ class BoundedQueue:
             count += records
             self.records -= records
             self.bytes -= size
+        self.taken = count
         return taken
 
     def clear(self) -> None:

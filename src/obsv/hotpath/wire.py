@@ -22,10 +22,17 @@ else:
 
 if cython.compiled:
     from cython.cimports.cpython.bytes import PyBytes_AS_STRING, PyBytes_FromStringAndSize
-    from cython.cimports.cpython.unicode import PyUnicode_AsUTF8AndSize
     from cython.cimports.libc.stdlib import free, realloc
     from cython.cimports.libc.string import memmove
-    from cython.cimports.obsv.hotpath._native import put_big, put_bytes, put_varint, small, varint_size
+    from cython.cimports.obsv.hotpath._native import (
+        put_big,
+        put_bytes,
+        put_eight,
+        put_varint,
+        small,
+        utf8,
+        varint_size,
+    )
 
 _MASK64 = (1 << 64) - 1
 _pack_double = struct.Struct("<d").pack
@@ -123,7 +130,7 @@ class Writer:
         """Append an 8-byte field; a negative number as its two's complement."""
         if cython.compiled:
             at = put_varint(self.room(18), tag)
-            self.wrote(put_bytes(at, cython.address(value), 8))
+            self.wrote(put_eight(at, cython.address(value)))
         else:
             self.varint(tag)
             self.out += _pack64(value & _MASK64)
@@ -132,7 +139,7 @@ class Writer:
         """Append a floating point field."""
         if cython.compiled:
             at = put_varint(self.room(18), tag)
-            self.wrote(put_bytes(at, cython.address(value), 8))
+            self.wrote(put_eight(at, cython.address(value)))
         else:
             self.varint(tag)
             self.out += _pack_double(value)
@@ -155,9 +162,8 @@ class Writer:
         """Append a string field. Half surrogate pairs, which UTF-8 cannot express, become ``?``."""
         if cython.compiled:
             length = cython.declare(cython.Py_ssize_t, 0)
-            try:
-                data = PyUnicode_AsUTF8AndSize(value, cython.address(length))
-            except UnicodeEncodeError:
+            data = utf8(value, cython.address(length))
+            if data == cython.NULL:
                 self.blob(tag, value.encode("utf-8", "replace"))
             else:
                 at = put_varint(self.room(length + 20), tag)
@@ -233,9 +239,8 @@ class Writer:
             text = cython.cast(cython.p_const_char, cython.NULL)
             kind = cython.declare(cython.int, 0)
             if type(value) is str:
-                try:
-                    text = PyUnicode_AsUTF8AndSize(value, cython.address(length))
-                except UnicodeEncodeError:
+                text = utf8(value, cython.address(length))
+                if text == cython.NULL:
                     return 0
                 inner = 1 + varint_size(length) + length
             elif type(value) is bool:
@@ -254,9 +259,8 @@ class Writer:
             else:
                 return 0
             long_name = 0
-            try:
-                name = PyUnicode_AsUTF8AndSize(key, cython.address(long_name))
-            except UnicodeEncodeError:
+            name = utf8(key, cython.address(long_name))
+            if name == cython.NULL:
                 return 0
             whole = 1 + varint_size(long_name) + long_name + 1 + varint_size(inner) + inner
             at = put_varint(self.room(whole + 20), tag)
@@ -272,7 +276,7 @@ class Writer:
                 at = put_bytes(at, text, length)
             elif kind == 3:
                 at = put_varint(at, 0x21)
-                at = put_bytes(at, cython.address(real), 8)
+                at = put_eight(at, cython.address(real))
             else:
                 at = put_varint(at, 0x10 if kind == 1 else 0x18)
                 at = put_varint(at, cython.cast(cython.ulonglong, number))

@@ -34,12 +34,14 @@ class Batch:
 
     __slots__ = ("encoded", "items", "records", "resource", "signal")
 
-    def __init__(self, signal: str, items: list[Any], resource: Attributes) -> None:
+    def __init__(self, signal: str, items: list[Any], resource: Attributes, records: int | None = None) -> None:
         self.signal = signal
         self.items = items
         self.resource = resource
         self.encoded: Any = None
-        self.records = sum(map(len, items)) if signal == "traces" else len(items)
+        if records is None:
+            records = sum(map(len, items)) if signal == "traces" else len(items)
+        self.records = records
 
 
 class Sent:

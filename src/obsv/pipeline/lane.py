@@ -316,7 +316,7 @@ class Lane:
                         break
                     if signal == "metrics":  # each item is what one collection found
                         items = [point for points in items for point in points]
-                    pending.batch = Batch(signal, items, self._resource)
+                    pending.batch = Batch(signal, items, self._resource, pending.queue.taken)
                     pending.attempts = 0
                     pending.since = monotonic()
                 elif monotonic() < pending.due:

@@ -98,7 +98,7 @@ class OtlpSink:
     def send(self, batch: Batch) -> Result:
         """Post the batch, in several requests where it is too large for one."""
         if batch.encoded is None:
-            batch.encoded = _Progress(self._part(batch.signal, self._items(batch)))
+            batch.encoded = _Progress(self._part(batch.signal, self._items(batch), batch.records))
         progress: _Progress = batch.encoded
         parts = progress.parts
         while parts:
@@ -128,11 +128,11 @@ class OtlpSink:
             return points
         return batch.items
 
-    def _part(self, signal: str, items: list[Any]) -> _Part:
+    def _part(self, signal: str, items: list[Any], spans: int | None = None) -> _Part:
         if signal == "traces":
             from ..hotpath.otlp import traces
 
-            return _Part(items, sum(map(len, items)), traces(items, self._resource))
+            return _Part(items, sum(map(len, items)) if spans is None else spans, traces(items, self._resource))
         if signal == "logs":
             from ..hotpath.otlp import logs
 
