@@ -5,5 +5,5 @@ from obsv.hotpath.wire cimport Writer
 @cython.locals(out=Writer, span=Span, written=Py_ssize_t, begin=Py_ssize_t, inner=Py_ssize_t, scope=Scope)
 cpdef bytes traces(batch, bytes resource)
 
-@cython.locals(begin=Py_ssize_t, inner=Py_ssize_t, index=int)
+@cython.locals(begin=Py_ssize_t, inner=Py_ssize_t, index=int, flags=cython.uint)
 cpdef int write_span(Writer out, Span span) except -1

@@ -17,6 +17,8 @@ else:
 
 if cython.compiled:
     from cython.cimports.obsv.hotpath._native import slots_get
+else:
+    from .otlp_plain import plain_span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,6 +68,9 @@ def traces(batch: Iterable[list[Span]], resource: bytes) -> bytes:
 
 def write_span(out: Writer, span: Span) -> None:
     """Append a ``Span`` as field 2 of ``ScopeSpans``."""
+    if not cython.compiled and (written := plain_span(span)) is not None:
+        out.out += written
+        return
     begin = out.open(0x12)
     out.ids(0x0A, span.trace_hi, span.trace_lo)
     out.id64(0x12, span.id64)

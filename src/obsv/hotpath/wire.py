@@ -30,7 +30,7 @@ if cython.compiled:
         put_eight,
         put_varint,
         small,
-        utf8,
+        utf8 as utf8_of,
         varint_size,
     )
 
@@ -162,7 +162,7 @@ class Writer:
         """Append a string field. Half surrogate pairs, which UTF-8 cannot express, become ``?``."""
         if cython.compiled:
             length = cython.declare(cython.Py_ssize_t, 0)
-            data = utf8(value, cython.address(length))
+            data = utf8_of(value, cython.address(length))
             if data == cython.NULL:
                 self.blob(tag, value.encode("utf-8", "replace"))
             else:
@@ -170,7 +170,7 @@ class Writer:
                 at = put_varint(at, length)
                 self.wrote(put_bytes(at, data, length))
         else:
-            self.blob(tag, _utf8(value))
+            self.blob(tag, utf8(value))
 
     def ids(self, tag: int, hi: int, lo: int) -> None:
         """Append a trace id as 16 bytes, most significant first."""
@@ -212,7 +212,7 @@ class Writer:
         else:
             out = self.out
             length = len(out) - begin
-            out[begin:begin] = _LENGTHS[length] if length < _SHORT else _varint(length)
+            out[begin:begin] = _LENGTHS[length] if length < _SHORT else varint(length)
 
     def attribute(self, tag: int, key: Any, value: Any) -> None:
         """Append a ``KeyValue`` (opentelemetry/proto/common/v1/common.proto)."""
@@ -239,7 +239,7 @@ class Writer:
             text = cython.cast(cython.p_const_char, cython.NULL)
             kind = cython.declare(cython.int, 0)
             if type(value) is str:
-                text = utf8(value, cython.address(length))
+                text = utf8_of(value, cython.address(length))
                 if text == cython.NULL:
                     return 0
                 inner = 1 + varint_size(length) + length
@@ -259,7 +259,7 @@ class Writer:
             else:
                 return 0
             long_name = 0
-            name = utf8(key, cython.address(long_name))
+            name = utf8_of(key, cython.address(long_name))
             if name == cython.NULL:
                 return 0
             whole = 1 + varint_size(long_name) + long_name + 1 + varint_size(inner) + inner
@@ -284,16 +284,16 @@ class Writer:
         else:
             kind = type(value)
             if kind is str:
-                data = _utf8(value)
+                data = utf8(value)
                 size = len(data)
-                written = b"\x0a" + (_LENGTHS[size] if size < _SHORT else _varint(size)) + data
+                written = b"\x0a" + (_LENGTHS[size] if size < _SHORT else varint(size)) + data
             elif kind is bool:
                 written = b"\x10\x01" if value else b"\x10\x00"
             elif kind is int:
                 if 0 <= value < _SHORT:
                     written = b"\x18" + _LENGTHS[value]
                 elif MIN_INT <= value <= MAX_INT:
-                    written = b"\x18" + _varint(value & _MASK64)
+                    written = b"\x18" + varint(value & _MASK64)
                 else:
                     return 0
             elif kind is float:
@@ -302,10 +302,10 @@ class Writer:
                 return 0
             name = _keys.get(key) or key_bytes(key)
             size = len(written)
-            written = name + b"\x12" + (_LENGTHS[size] if size < _SHORT else _varint(size)) + written
+            written = name + b"\x12" + (_LENGTHS[size] if size < _SHORT else varint(size)) + written
             size = len(written)
             self.varint(tag)
-            self.out += (_LENGTHS[size] if size < _SHORT else _varint(size)) + written
+            self.out += (_LENGTHS[size] if size < _SHORT else varint(size)) + written
         return 1
 
     def value(self, value: Any) -> None:
@@ -345,14 +345,15 @@ def key_bytes(key: Any) -> bytes:
     """Return an attribute's key as field 1 of a ``KeyValue``; keys recur, so they are encoded once."""
     found = _keys.get(key)
     if found is None:
-        data = _utf8(safe_text(key))
-        found = b"\x0a" + _varint(len(data)) + data
+        data = utf8(safe_text(key))
+        found = b"\x0a" + varint(len(data)) + data
         if len(_keys) < _MAX_KEYS and len(found) < _LONG_KEY:
             _keys[key] = found
     return found
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """Return an unsigned varint."""
     out = bytearray()
     while value > 0x7F:
         out.append((value & 0x7F) | 0x80)
@@ -362,10 +363,11 @@ def _varint(value: int) -> bytes:
 
 
 _SHORT = 2048
-_LENGTHS = [_varint(number) for number in range(_SHORT)]  # only the interpreted twin looks numbers up
+_LENGTHS = [varint(number) for number in range(_SHORT)]  # only the interpreted twin looks numbers up
 
 
-def _utf8(text: str) -> bytes:
+def utf8(text: str) -> bytes:
+    """Return a text as UTF-8. Half surrogate pairs, which it cannot express, become ``?``."""
     try:
         return text.encode()
     except UnicodeEncodeError:

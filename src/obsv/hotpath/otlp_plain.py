@@ -1,0 +1,110 @@
+"""The interpreted twin of the busiest part of the OTLP encoder: a span without events, links and status.
+
+What :class:`obsv.hotpath.wire.Writer` does step by step is done here with as few Python operations as possible, and
+what recurs (names, keys, short texts) is encoded once. Only used where the extension is not.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from .errors import safe_text
+from .wire import Writer, utf8, varint
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .span import Span
+
+_MAX_KEPT = 4_000  # encoded names and attributes that are remembered
+_LONG = 100  # characters; a longer text hardly recurs
+
+_pack_root = struct.Struct(">2sQQ2sQ").pack
+_pack_child = struct.Struct(">2sQQ2sQ2sQ").pack
+_pack_times = struct.Struct("<BBBqBq").pack
+_pack_flags = struct.Struct("<2sI").pack
+_pack_real = struct.Struct("<2sBd").pack
+
+_lengths = [varint(number) for number in range(2048)]
+_names: dict[str, bytes] = {}
+_keys: dict[str, bytes] = {}
+_texts: dict[tuple[str, str], bytes] = {}
+
+
+def plain_span(span: Span) -> bytes | None:
+    """Return a ``Span`` as field 2 of ``ScopeSpans``; None when it has more than ids, name, times and attributes."""
+    if (
+        span.status_value
+        or span.event_list
+        or span.link_list
+        or span.tracestate
+        or span.dropped_attributes
+        or span.dropped_events
+        or span.dropped_links
+    ):
+        return None
+    if span.parent64:
+        ids = _pack_child(
+            b"\x0a\x10", span.trace_hi, span.trace_lo, b"\x12\x08", span.id64, b"\x22\x08", span.parent64
+        )
+    else:
+        ids = _pack_root(b"\x0a\x10", span.trace_hi, span.trace_lo, b"\x12\x08", span.id64)
+    name = span.name
+    parts = [ids, _names.get(name) or _name(name)]
+    parts.append(_pack_times(0x30, span.kind_value + 1, 0x39, span.start_ns, 0x41, span.end_ns))
+    for key, value in span.attributes.items():
+        kind = type(value)
+        if kind is str:
+            parts.append(_texts.get((key, value)) or _text(key, value))
+            continue
+        start = _keys.get(key) or _key(key)
+        if kind is int:
+            if 0 <= value < 128:
+                rest = b"\x12\x02\x18" + _lengths[value]
+            elif -(2**63) <= value < 2**63:
+                digits = varint(value & 0xFFFFFFFFFFFFFFFF)
+                rest = b"\x12" + _lengths[len(digits) + 1] + b"\x18" + digits
+            else:
+                rest = None
+        elif kind is bool:
+            rest = b"\x12\x02\x10\x01" if value else b"\x12\x02\x10\x00"
+        elif kind is float:
+            rest = _pack_real(b"\x12\x09", 0x21, value)
+        else:
+            rest = None
+        if rest is None:
+            out = Writer()
+            out.attribute(0x4A, key, value)
+            parts.append(out.getvalue())
+        else:
+            length = len(start) + len(rest)
+            parts += (b"\x4a", _lengths[length] if length < 2048 else varint(length), start, rest)
+    parts.append(_pack_flags(b"\x85\x01", (span.flags & 0xFF) | (0x300 if span.parent_remote else 0x100)))
+    body = b"".join(parts)
+    length = len(body)
+    return b"\x12" + (_lengths[length] if length < 2048 else varint(length)) + body
+
+
+def _name(name: str) -> bytes:
+    data = utf8(name if type(name) is str else safe_text(name))
+    field = b"\x2a" + varint(len(data)) + data
+    if type(name) is str and len(name) < _LONG and len(_names) < _MAX_KEPT:
+        _names[name] = field
+    return field
+
+
+def _key(key: str) -> bytes:
+    data = utf8(safe_text(key))
+    field = b"\x0a" + varint(len(data)) + data
+    if len(data) < _LONG and len(_keys) < _MAX_KEPT:
+        _keys[key] = field
+    return field
+
+
+def _text(key: str, value: str) -> bytes:
+    data = utf8(value)
+    inner = b"\x0a" + varint(len(data)) + data
+    content = (_keys.get(key) or _key(key)) + b"\x12" + varint(len(inner)) + inner
+    field = b"\x4a" + varint(len(content)) + content
+    if len(field) < _LONG and len(_texts) < _MAX_KEPT:
+        _texts[key, value] = field
+    return field
