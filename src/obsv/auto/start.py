@@ -29,11 +29,11 @@ def start(tell: Callable[[str], None]) -> None:
         from .. import runtime
 
         runtime.init({"patch": True}, by_itself=True)  # what `obsv.init()` hands over
-    except Exception as error:  # noqa: BLE001 - the program goes on without telemetry
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the program goes on without telemetry
         tell(f"{type(error).__name__}: {_first_line(error)}")
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     try:
         return str(error).strip().partition("\n")[0]
     except Exception:  # noqa: BLE001 - a broken __str__
