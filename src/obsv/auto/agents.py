@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _EVERYTHING = ("asgi", "botocore", "flask", "httpx", "redis", "requests", "sqlite3", "urllib3")
 
 OURS = frozenset({"futures", "logging", "loguru", "structlog", "threading"})
-"""Patches that are left to nobody: they trace nothing. They carry obsv's context and logs, which no agent does for us."""
+"""Patches that are left to nobody: they trace nothing, they carry obsv's context and logs. No agent does that."""
 
 _SENDERS = frozenset({"botocore", "requests"})
 """They send by urllib3: who traces one of them has traced those requests, and has written its headers."""

@@ -9,8 +9,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-SKIPPED = frozenset({"pip", "ensurepip", "venv", "virtualenv", "uv", "obsv", "compileall"})
-"""Modules run with ``-m``, and programs of the same names, that are tools and not the service."""
+SKIPPED = frozenset(
+    {
+        *("pip", "ensurepip", "venv", "virtualenv", "uv", "obsv", "compileall"),
+        *("opentelemetry-instrument", "opentelemetry-bootstrap", "ddtrace-run", "newrelic-admin", "elasticapm-run"),
+    }
+)
+"""Modules run with ``-m``, and programs of the same names, that are tools and not the service. An agent's starter is
+one until it becomes the program."""
 
 _TRACKER = "multiprocessing.resource_tracker"  # a helper process of multiprocessing's that runs nobody's code
 

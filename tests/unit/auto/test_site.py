@@ -175,6 +175,7 @@ def test_tools_are_left_alone() -> None:
         (["python", "-W", "error", "-X", "dev", "-m", "venv", "x"], True),
         (["python", "-c", "from multiprocessing.resource_tracker import main;main(5)"], True),
         (["python", "-s", program, "install"], True),
+        (["python", program.replace("pip3.11", "opentelemetry-instrument"), "python", "app.py"], True),
         (["python", "-m", "uvicorn", "app:app"], False),
         (["python", "-c", "import pip"], False),
         (["python", "pip.py"], False),
