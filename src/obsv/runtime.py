@@ -161,7 +161,8 @@ class Runtime:
             self.pipeline.add(lambda: unused.pop() if unused else make(), tuple(queued))
 
     def _start_logs(self) -> None:
-        from .logs import outlet
+        # The logger is loaded now: a signal handler would find it half imported by what it has interrupted.
+        from .logs import logger, outlet  # noqa: F401
 
         queues = self.pipeline.queues("logs")
         if queues or self.immediate:
