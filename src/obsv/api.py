@@ -139,10 +139,18 @@ def traced(
     """
 
     def decorator(target: Callable[..., Any]) -> Callable[..., Any]:
-        inner = getattr(target, "__func__", target)
-        label = getattr(inner, "__qualname__", type(inner).__name__) if name is None else name
-        label = safe_text(label) or type(inner).__name__
-        return decorate(target, SCOPE, label.replace("<locals>.", ""), 0, known, names)
+        label: Any = name
+        if name is None:
+            try:
+                label = getattr(target, "__func__", target).__qualname__
+            except Exception:  # noqa: BLE001 - an object that can be called, whatever else it does
+                label = None
+        label = (None if label is None else safe_text(label)) or type(target).__name__
+        try:
+            return decorate(target, SCOPE, label.replace("<locals>.", ""), 0, known, names)
+        except Exception as error:  # noqa: BLE001 - as above
+            faults.report("@traced", error)
+            return target
 
     known: dict[str, Any] = {}
     names: tuple[str, ...] = ()

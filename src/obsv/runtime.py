@@ -29,13 +29,16 @@ if TYPE_CHECKING:
 class _Change:
     """Held while ``init()`` or ``shutdown()`` is at work; a SIGTERM that comes meanwhile is obeyed right afterwards.
 
+    Attributes:
+        terminated: The signal that has come, 0 for none.
+
     A signal handler may call ``shutdown()`` in the midst of ``init()``, so the lock may be taken twice by one thread.
     """
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.depth = 0
-        self.terminated = False
+        self.terminated = 0
 
     def __enter__(self) -> None:
         self.lock.acquire()
@@ -45,8 +48,8 @@ class _Change:
         self.depth -= 1
         self.lock.release()
         if self.terminated and self.depth == 0:
-            self.terminated = False
-            os.kill(os.getpid(), 15)
+            number, self.terminated = self.terminated, 0
+            os.kill(os.getpid(), number)
 
 
 _change = _Change()
@@ -77,7 +80,7 @@ class Runtime:
         self.resource = dict(resource_attributes(settings))
         self.pipeline = Pipeline(settings, self.resource)
         self.immediate: list[Any] = []
-        self._restore_signal: Callable[[], None] | None = None
+        self._restore_signals: list[Callable[[], None]] = []
 
     def start(self) -> None:
         """Open the outlets, then patch: from here on telemetry flows."""
@@ -118,7 +121,7 @@ class Runtime:
         self._start_logs()
         patches.start(settings)
         if settings.signals:
-            self._restore_signal = _flush_on_sigterm()
+            self.flush_on(SIGTERM)
 
     def _make_sinks(self) -> None:
         wanted: dict[str, tuple[Callable[[], Sink], list[str]]] = {}
@@ -158,7 +161,8 @@ class Runtime:
             self.pipeline.add(lambda: unused.pop() if unused else make(), tuple(queued))
 
     def _start_logs(self) -> None:
-        from .logs import outlet
+        # The logger is loaded now: a signal handler would find it half imported by what it has interrupted.
+        from .logs import logger, outlet  # noqa: F401
 
         queues = self.pipeline.queues("logs")
         if queues or self.immediate:
@@ -190,10 +194,16 @@ class Runtime:
                 sink.close()
             except Exception as error:  # noqa: BLE001 - a sink, ours or the user's
                 faults.report("closing a log sink", error)
-        if self._restore_signal is not None:
-            self._restore_signal()
+        while self._restore_signals:
+            self._restore_signals.pop()()
         faults.raise_errors(False)
         return everything
+
+    def flush_on(self, number: int) -> None:
+        """Send what is queued before a signal ends the process, where the program leaves that signal to the system."""
+        restore = _flush_on(number)
+        if restore is not None:
+            self._restore_signals.append(restore)
 
     def after_fork(self) -> None:
         """In a forked child."""
@@ -321,6 +331,8 @@ def _keep(sink: Sink) -> Callable[[], Sink]:
 
 # ---------------------------------------------------------------------- exits, forks, signals
 
+SIGINT, SIGTERM = 2, 15  # the numbers are POSIX's; importing `signal` costs a millisecond
+
 _hooked = False
 
 
@@ -335,6 +347,7 @@ def _hook_exits() -> None:
         os.register_at_fork(after_in_child=_in_child)
     patches.when_imported("multiprocessing.util", _hook_multiprocessing)
     patches.when_imported("billiard.pool", _hook_billiard)
+    patches.when_imported("gunicorn.workers.base", _hook_gunicorn)
     patches.when_imported("opentelemetry.trace", _adopt_opentelemetry)
     patches.when_imported("opentelemetry.sdk.trace", _adopt_sdk)
     patches.when_imported("opentelemetry.metrics", _adopt_metrics)
@@ -408,55 +421,80 @@ def _finalize_worker(_: object) -> None:
     Finalize(None, _at_exit, exitpriority=-100)
 
 
-def _flush_on_sigterm() -> Callable[[], None] | None:
-    """Send what is queued before SIGTERM ends the process, as it would have ended without us.
+def _hook_gunicorn(module: Any) -> None:
+    from .auto import gunicorn
 
-    Only where the program itself leaves SIGTERM to the system, and only in the main thread: a handler of the program's
-    stays as it is.
+    gunicorn.hook(module, _flush_on_more)
+
+
+def _flush_on_more() -> None:
+    """In a server's worker that has just set its signals: let none of those that end it end it unsent."""
+    runtime = _runtime
+    if runtime is None or not runtime.settings.signals:
+        return
+    try:
+        for number in (SIGTERM, SIGINT):
+            runtime.flush_on(number)
+    except Exception as error:  # noqa: BLE001 - the worker is the user's
+        faults.report("signals of a worker", error)
+
+
+def _flush_on(number: int) -> Callable[[], None] | None:
+    """Send what is queued before this signal ends the process, as it would have ended without us.
+
+    Only where the program itself leaves the signal to the system, and only in the main thread: a handler of the
+    program's stays as it is.
     """
     # The same functions as in `signal`, without the enums, whose import costs a millisecond.
     import _signal as signal  # type: ignore[import-not-found]
 
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(number) != signal.SIG_DFL:
         return None
 
     def end() -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
-    def handler(number: int, frame: object) -> None:
+    def handler(_: int, frame: object) -> None:
         if os.getpid() == 1:
             # The kernel does not end process 1 by a signal that it leaves to the system: it lives on, and so does obsv.
             _thread.start_new_thread(flush, (settings_in_force().shutdown_timeout,))
             return
         if _change.depth and not _change.terminated:
             # It has interrupted a shutdown, perhaps in this very thread: that goes on, and the process ends after it.
-            _change.terminated = True
+            _change.terminated = number
             return
         if _change.terminated:
             end()  # it was told twice
         done = _thread.allocate_lock()
         done.acquire()
+        late = False
 
         def leave() -> None:
             try:
                 shutdown()
             finally:
                 done.release()
+                if late:
+                    end()
 
         try:
             # Not in the handler itself, and not by threading.Thread: it may have interrupted somebody who holds a lock
             # that sending, or threading, needs.
             _thread.start_new_thread(leave, ())
-            done.acquire(timeout=settings_in_force().shutdown_timeout + 0.5)
         except RuntimeError:
-            pass
+            end()
+        try:
+            done.acquire(timeout=settings_in_force().shutdown_timeout + 0.5)
+        except Exception:  # noqa: BLE001 - gevent, eventlet: "Impossible to call blocking function in the event loop callback"
+            late = True  # `leave` is a greenlet, which begins when this function is over
+            return
         end()
 
-    signal.signal(signal.SIGTERM, handler)
+    signal.signal(number, handler)
 
     def restore() -> None:
-        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is handler:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(number) is handler:
+            signal.signal(number, signal.SIG_DFL)
 
     return restore

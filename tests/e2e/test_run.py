@@ -39,7 +39,7 @@ def query(table):
 
 
 def settings(collector: Collector, **more: str) -> dict[str, str]:
-    return environment(**to(collector, OBSV_PATCH="true", OBSV_FLUSH_INTERVAL="0.1", **more))
+    return environment(**to(collector, **{"OBSV_PATCH": "true", "OBSV_FLUSH_INTERVAL": "0.1", **more}))
 
 
 def obsv_run(
@@ -155,13 +155,15 @@ def test_pytest(otlp_collector: Collector, tmp_path: Path) -> None:
 
 
 @contextmanager
-def server(collector: Collector, tmp_path: Path, port: int, *command: str) -> Iterator[subprocess.Popen[bytes]]:
+def server(
+    collector: Collector, tmp_path: Path, port: int, *command: str, interval: str = "0.1"
+) -> Iterator[subprocess.Popen[bytes]]:
     """A server under `obsv run`, with the processes that it starts; ends by SIGTERM."""
     log = tmp_path / "log.txt"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [*OBSV, "--", *command], env=settings(collector), cwd=tmp_path, stdout=out, stderr=subprocess.STDOUT,
-            start_new_session=True,
+            [*OBSV, "--", *command], env=settings(collector, OBSV_FLUSH_INTERVAL=interval), cwd=tmp_path, stdout=out,
+            stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     try:
         wait_until(lambda: accepts(port) or process.poll() is not None, "the server", 60)
@@ -206,6 +208,23 @@ def test_gunicorn(otlp_collector: Collector, tmp_path: Path, preload: bool) -> N
         workers = {get(port) for _ in range(10)}
         assert str(master.pid) not in workers
     assert len(handled(otlp_collector)) == 10
+
+
+@pytest.mark.parametrize("ending", ["SIGTERM", "SIGINT"])
+def test_gunicorn_with_the_worker_of_uvicorn(otlp_collector: Collector, tmp_path: Path, ending: str) -> None:
+    """It gives its signals back to the system, and ends by the one that it was sent."""
+    (tmp_path / "web.py").write_text(STARLETTE)
+    port = free_port()
+    command = [sys.executable, "-W", "ignore", "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "-w", "1"]
+    with server(
+        otlp_collector, tmp_path, port, *command, "-k", "uvicorn.workers.UvicornWorker", "web:app", interval="60"
+    ) as master:
+        wait_until(lambda: answers(port), "a worker", 60)
+        worker = int(get(port).split()[0])
+        os.kill(worker, getattr(signal, ending))  # as the master does, and Ctrl-C in a terminal
+        wait_until(lambda: handled(otlp_collector), f"spans after {ending}", 30)
+        wait_until(lambda: answers(port) not in ("", f"{worker} NAME"), "another worker", 60)
+        assert master.poll() is None
 
 
 STARLETTE = """

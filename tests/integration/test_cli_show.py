@@ -196,3 +196,10 @@ def test_wrong_usage() -> None:
     done = show("--limit", "0")
     assert done.returncode == 2
     assert "must be at least 1" in done.stderr
+
+
+def test_any_number_is_a_limit(stored: list[Span]) -> None:
+    assert "GET /slow" in show("--limit", "9" * 30).stdout
+    for number in ("many", "9" * 5000):
+        done = show("--limit", number)
+        assert (done.returncode, "must be a number" in done.stderr) == (2, True)

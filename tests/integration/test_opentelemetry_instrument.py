@@ -114,7 +114,7 @@ def test_a_program_without_it_imports_none_of_it() -> None:
 
 @pytest.mark.parametrize(
     "group",
-    ["distro", "configurator", "context", "traces_sampler", "id_generator"],
+    ["distro", "configurator", "context", "traces_sampler", "id_generator", "propagator"],
 )
 def test_entry_points_can_be_loaded(group: str) -> None:
     ours = [point for point in entry_points(group=f"opentelemetry_{group}") if point.value.startswith("obsv.")]
@@ -163,6 +163,31 @@ def test_id_generators_in_the_sdk(name: str) -> None:
     assert {bool(context.trace_flags & 2) for context in contexts} <= {not timed, False}
     """
     done = run(code, name)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("context", ["contextvars_context", "obsv"])
+def test_the_propagator_in_a_program_of_the_sdks(context: str) -> None:
+    code = """
+    from opentelemetry import baggage, propagate, trace
+    from opentelemetry.sdk.trace import TracerProvider
+    [propagator] = propagate.get_global_textmap()._propagators
+    assert type(propagator).__module__ == "obsv.otel.propagators"
+    tracer = TracerProvider().get_tracer("x")
+    with tracer.start_as_current_span("x") as span:
+        carrier = {}
+        propagate.inject(carrier)
+    made = span.get_span_context()
+    trace_id = f"{made.trace_id:032x}"
+    expected = f"Root=1-{trace_id[:8]}-{trace_id[8:]};Parent={made.span_id:016x};Sampled=1"
+    assert carrier == {"X-Amzn-Trace-Id": expected}, carrier
+    context = propagate.extract(carrier)
+    child = tracer.start_span("child", context=context)
+    assert child.parent.span_id == made.span_id and child.parent.is_remote
+    propagate.inject(empty := {})
+    assert empty == {}
+    """
+    done = run(code, OTEL_PROPAGATORS="xray", OTEL_PYTHON_CONTEXT=context)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -371,3 +371,19 @@ def test_shutdown_in_a_handler_in_the_midst_of_init(otlp_collector: Collector) -
     obsv.init("x")
     """
     assert run(code, timeout=30, **to(otlp_collector)).returncode == 5
+
+
+def test_a_signal_handler_uses_the_logger_in_the_midst_of_its_first_use(otlp_collector: Collector) -> None:
+    code = """
+    import os, signal, sys
+    import obsv
+    obsv.init("x", traces="none", metrics="none", logs="json")
+    signal.signal(signal.SIGUSR1, lambda *_: obsv.get_logger("handler").info("handled"))
+    def hook(event, arguments):
+        if event == "exec" and "logger" in str(arguments[0]):
+            os.kill(os.getpid(), signal.SIGUSR1)
+    sys.addaudithook(hook)
+    obsv.get_logger("main").info("hi")
+    """
+    done = run(code)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -151,3 +151,25 @@ def test_everything_before_init_is_a_no_op() -> None:
     assert obsv.status()["enabled"] is False
     assert obsv.flush()
     assert obsv.shutdown()
+
+
+def test_traced_leaves_an_object_alone_that_cannot_be_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Odd:
+        def __call__(self) -> int:
+            return 1
+
+        def __getattr__(self, name: str) -> object:
+            raise RuntimeError(name)
+
+        def __str__(self) -> str:
+            raise RuntimeError("str")
+
+        __repr__ = __str__
+
+    monkeypatch.delenv("OBSV_RAISE", raising=False)
+    odd = Odd()
+    assert obsv.traced(odd)() == 1
+    assert obsv.traced(name=odd)(odd)() == 1  # type: ignore[arg-type, type-var]
+    assert capsys.readouterr().err.count("obsv: @traced failed") == 1

@@ -122,3 +122,49 @@ def test_a_closed_pipe_is_silent(commands: dict[str, str]) -> None:
     assert process.wait(timeout=30) == 141
     assert process.stderr.read() == ""
     process.stderr.close()
+
+
+@pytest.mark.parametrize("arguments", [["show"], ["show", "--json"], ["doctor"], ["doctor", "--json"], ["status"]])
+@pytest.mark.parametrize(
+    ("to", "told"), [(">/dev/full", "obsv: No space left on device\n"), (">&-", "obsv: stdout is closed\n")]
+)
+def test_output_that_goes_nowhere(tmp_path: Path, arguments: list[str], to: str, told: str) -> None:
+    if not os.path.exists("/dev/full"):
+        pytest.skip("there is no /dev/full")
+    code = "import obsv; obsv.init('x', metrics='none', logs='none')\nwith obsv.span('a'): pass"
+    environ = os.environ | {"OBSV_TRACES": "local", "OBSV_LOCAL_PATH": str(tmp_path / "x.db"), "OBSV_METRICS": "none"}
+    subprocess.run([sys.executable, "-c", code], env=environ, check=True, timeout=60)
+    command = " ".join([*OBSV, *arguments, to])
+    done = subprocess.run(["sh", "-c", command], env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (1, told)
+
+
+def test_a_command_runs_without_stdout() -> None:
+    command = f"{' '.join(OBSV)} run -- sh -c 'echo ran >&2' >&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "ran\n")
+
+
+def test_in_a_directory_that_is_gone(tmp_path: Path) -> None:
+    for arguments, status in ((["show"], 1), (["status"], 0)):
+        (tmp_path / "gone").mkdir()
+        command = f"cd gone; rmdir ../gone; exec {' '.join([*OBSV, *arguments])}"
+        done = subprocess.run(
+            ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == status, done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_status_says_who_patches_what() -> None:
+    import json
+
+    pytest.importorskip("opentelemetry.instrumentation.jinja2")
+    found = {
+        (one["name"], one["source"].partition(" ")[0]): one["state"]
+        for one in json.loads(run("status", "--json").stdout)
+    }
+    assert found["sqlite3", "obsv"] == "patched"
+    assert found["jinja2", "opentelemetry-instrumentation-jinja2"] == "instrumented when jinja2 is imported"
+    assert found["flask", "opentelemetry-instrumentation-flask"] == "left out: obsv has its own patch flask"
+    assert run("status", OBSV_PATCH="-jinja2").stdout.count("switched off") == 1

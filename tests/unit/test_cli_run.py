@@ -103,6 +103,15 @@ def test_commands_that_cannot_be_run(tmp_path: Path) -> None:
         assert done.stderr.count("\n") == 1
 
 
+def test_in_a_directory_that_is_gone(tmp_path: Path) -> None:
+    code = f"mkdir gone; cd gone; rmdir ../gone; exec {sys.executable} -m obsv run --config x.toml -- echo ran"
+    done = subprocess.run(
+        ["sh", "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "ran\n"), done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("command", "option"),
     [

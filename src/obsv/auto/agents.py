@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
     from ..patches._patch import Patch
 
-_EVERYTHING = ("asgi", "botocore", "flask", "futures", "httpx", "redis", "requests", "sqlite3", "urllib3")
+_EVERYTHING = ("asgi", "botocore", "flask", "httpx", "redis", "requests", "sqlite3", "urllib3")
+
+OURS = frozenset({"futures", "logging", "loguru", "structlog", "threading"})
+"""Patches that are left to nobody: they trace nothing, they carry obsv's context and logs. No agent does that."""
+
+_SENDERS = frozenset({"botocore", "requests"})
+"""They send by urllib3: who traces one of them has traced those requests, and has written its headers."""
 
 
 class Agent:
@@ -60,9 +66,8 @@ class Agent:
 
 
 _PATCHES = {
-    **{name: name for name in (*_EVERYTHING, "threading", "logging")},
+    **{name: name for name in _EVERYTHING},
     "boto3": "botocore",
-    "concurrent": "futures",
     "fastapi": "asgi",
     "sqlite": "sqlite3",
     "starlette": "asgi",
@@ -130,6 +135,8 @@ def leave(names: Iterable[str], named: Container[str]) -> list[str]:
     wanted = list(names)
     found.clear()
     for agent, theirs in _all():
+        if not _SENDERS.isdisjoint(theirs):
+            theirs.add("urllib3")
         left = sorted(name for name in theirs if name in wanted and name not in named)
         if left:
             found[agent] = left
@@ -154,6 +161,8 @@ def _all() -> Iterator[tuple[str, set[str]]]:
 
 def wrapped_by(patch: Patch) -> str | None:
     """Return the agent that has wrapped one of a patch's functions, None when there is none."""
+    if patch.name in OURS:
+        return None
     for site in patch.sites:
         owner: Any = sys.modules.get(site.module)
         for part in site.path.split("."):

@@ -9,8 +9,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-SKIPPED = frozenset({"pip", "ensurepip", "venv", "virtualenv", "uv", "obsv", "compileall"})
-"""Modules run with ``-m``, and programs of the same names, that are tools and not the service."""
+SKIPPED = frozenset(
+    {
+        *("pip", "ensurepip", "venv", "virtualenv", "uv", "obsv", "compileall"),
+        *("opentelemetry-instrument", "opentelemetry-bootstrap", "ddtrace-run", "newrelic-admin", "elasticapm-run"),
+    }
+)
+"""Modules run with ``-m``, and programs of the same names, that are tools and not the service. An agent's starter is
+one until it becomes the program."""
 
 _TRACKER = "multiprocessing.resource_tracker"  # a helper process of multiprocessing's that runs nobody's code
 
@@ -29,11 +35,11 @@ def start(tell: Callable[[str], None]) -> None:
         from .. import runtime
 
         runtime.init({"patch": True}, by_itself=True)  # what `obsv.init()` hands over
-    except Exception as error:  # noqa: BLE001 - the program goes on without telemetry
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the program goes on without telemetry
         tell(f"{type(error).__name__}: {_first_line(error)}")
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     try:
         return str(error).strip().partition("\n")[0]
     except Exception:  # noqa: BLE001 - a broken __str__

@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 COMMANDS = {
     "run": "run a command with obsv in it and in its Python children, without a change of the program",
     "doctor": "say which settings are in force, what can be patched, and whether the sinks can be reached",
+    "status": "list the libraries that are patched here, and by whom",
     "show": "list the newest traces of the local store, or show one of them",
 }
 """The commands, each with what it does; the module has the command's name."""
+
+SILENT = frozenset({"run"})
+"""Commands that have nothing to say themselves."""
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 CLOSED_PIPE = 141  # 128 + SIGPIPE
@@ -43,6 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _drop_stdout()
         return CLOSED_PIPE
+    except OSError as error:  # a full disk, a terminal that has gone
+        _drop_stdout()
+        print(f"obsv: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
+        return 1
 
 
 def _run(arguments: list[str]) -> int:
@@ -56,7 +64,11 @@ def _run(arguments: list[str]) -> int:
         return 2
     module = import_module(f"{__name__}.{command}")
     module.add_arguments(subparsers[command])
-    status: int = module.run(parser.parse_args(arguments))
+    parsed = parser.parse_args(arguments)
+    if sys.stdout is None and command not in SILENT:
+        print("obsv: stdout is closed", file=sys.stderr)
+        return 1
+    status: int = module.run(parsed)
     return status
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from ..settings import Settings
+    from .findings import Library
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -108,16 +109,22 @@ def _is_silent(settings: Settings, name: str) -> bool:
 
 
 def _libraries(findings: Findings, style: term.Style) -> list[str]:
+    return _title("Libraries to patch", style) + libraries(findings.libraries + findings.instrumentors, style)
+
+
+def libraries(found: list[Library], style: term.Style) -> list[str]:
+    """The libraries, who patches each, and what comes of it, as lines for people."""
     rows = []
-    for library in findings.libraries:
+    for library in found:
         if not library.wanted:
             state = style(library.state, "gray")
         elif library.supported:
             state = style(library.state, "green")
         else:
             state = style(library.state, "yellow")
-        rows.append((style(library.name, "cyan"), library.version or "standard library", state))
-    return _title("Libraries to patch", style) + (term.table(rows, indent="  ") or ["  none is installed"])
+        version = library.version or ("standard library" if library.source == "obsv" else "")
+        rows.append((style(library.name, "cyan"), version, style(library.source, "gray"), state))
+    return term.table(rows, indent="  ") or ["  none is installed"]
 
 
 def _sinks(findings: Findings, style: term.Style) -> list[str]:

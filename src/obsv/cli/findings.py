@@ -15,12 +15,20 @@ if TYPE_CHECKING:
 
 
 class Library:
-    """A library that obsv can patch, and what is installed of it."""
+    """A library that can be patched, what is installed of it, and who patches it: obsv, or the distribution of an
+    instrumentor."""
 
-    __slots__ = ("name", "requires", "state", "supported", "version", "wanted")
+    __slots__ = ("name", "requires", "source", "state", "supported", "version", "wanted")
 
     def __init__(
-        self, name: str, requires: str | None, version: str | None, supported: bool, wanted: bool, state: str
+        self,
+        name: str,
+        requires: str | None,
+        version: str | None,
+        supported: bool,
+        wanted: bool,
+        state: str,
+        source: str = "obsv",
     ) -> None:
         self.name = name
         self.requires = requires
@@ -28,6 +36,11 @@ class Library:
         self.supported = supported
         self.wanted = wanted
         self.state = state
+        self.source = source
+
+    def as_dict(self) -> dict[str, object]:
+        """All of it as plain values."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 class Sink:
@@ -84,6 +97,23 @@ def libraries(settings: Settings) -> list[Library]:
     return found
 
 
+def instrumentors(settings: Settings) -> list[Library]:
+    """The libraries of OpenTelemetry's instrumentors, where both are installed."""
+    from ..patches import contrib
+
+    found = []
+    instrumentors = contrib()
+    for name, one in sorted(instrumentors.found().items()) if instrumentors is not None else ():
+        problem = one.problem or ""
+        if problem.endswith("is not installed"):
+            continue
+        wanted = not problem and settings.should_patch(name)
+        waits = f"instrumented when {' or '.join(one.modules)} is imported" if one.modules else "instrumented"
+        state = problem or (waits if wanted else "switched off")
+        found.append(Library(name, None, None, not problem, wanted, state, one.source))
+    return found
+
+
 def _installed(distribution: str) -> str | None:
     from importlib.metadata import PackageNotFoundError, version
 
@@ -120,6 +150,7 @@ class Findings:
         self.settings = settings
         self.compiled, self.compiled_detail = extension()
         self.libraries = libraries(settings)
+        self.instrumentors = instrumentors(settings)
         self.sinks = sinks(settings) if settings.enabled else []
         self.problems = [str(problem) for problem in settings.problems]
 
@@ -141,17 +172,8 @@ class Findings:
                 for title, names in groups()
                 for name in names
             },
-            "libraries": [
-                {
-                    "name": library.name,
-                    "version": library.version,
-                    "requires": library.requires,
-                    "supported": library.supported,
-                    "wanted": library.wanted,
-                    "state": library.state,
-                }
-                for library in self.libraries
-            ],
+            "libraries": [library.as_dict() for library in self.libraries],
+            "instrumentors": [library.as_dict() for library in self.instrumentors],
             "sinks": [
                 {"name": sink.name, "signals": sink.signals, "reached": sink.reached, "detail": sink.detail}
                 for sink in self.sinks

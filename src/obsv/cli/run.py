@@ -84,7 +84,10 @@ def variables(args: Namespace, environ: Mapping[str, str]) -> dict[str, str]:
         if value is not None:
             found[variable] = value
     if found.get("OBSV_CONFIG", "none").lower() not in ("none", "false", ""):
-        found["OBSV_CONFIG"] = os.path.abspath(found["OBSV_CONFIG"])  # a child may start in another directory
+        try:
+            found["OBSV_CONFIG"] = os.path.abspath(found["OBSV_CONFIG"])  # a child may start in another directory
+        except OSError:
+            pass  # there is no directory any more: whoever reads the file will say so
     if args.no_patch:
         found["OBSV_PATCH"] = "false"
     if args.no_children:

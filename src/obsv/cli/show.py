@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..store.rows import LogRow, SpanRow, Trace, TraceSummary
 
 _CANDIDATES = 10
+_MOST = 1_000_000_000  # SQLite takes no more than 64 bits
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -137,10 +138,13 @@ def _quoted(text: str) -> str:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("must be a number") from None
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
-    return number
+    return min(number, _MOST)
 
 
 def _fail(reason: str) -> int:

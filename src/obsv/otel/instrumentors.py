@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
     from ..settings import Settings
 
-GROUP = "[opentelemetry_instrumentor]"
+GROUP = "opentelemetry_instrumentor"
+
+BEFORE, AFTER = "opentelemetry_pre_instrument", "opentelemetry_post_instrument"
+"""Entry points that are functions, called before and after the instrumentors."""
 
 COVERED = {"boto3": "botocore", "boto3sqs": "botocore"}
 """Instrumentors whose library goes by another name than obsv's patch for it."""
@@ -93,19 +96,15 @@ class Instrumentor:
         if self.started is not None or not self.wanted:
             return
         try:
-            from importlib import import_module
-
-            home, _, path = self.value.partition(":")
-            found: Any = import_module(home)
-            for part in path.split("."):
-                found = getattr(found, part)
-            instrumentor = found()
+            instrumentor = _load(self.value)()
             if getattr(instrumentor, "is_instrumented_by_opentelemetry", False):
                 self.problem = "started by the program"
                 return
             # Its own check would refuse versions that are newer than those it knows; those too old are refused below.
             instrumentor.instrument(skip_dep_check=True)
             self.started = instrumentor
+        except ModuleNotFoundError as error:  # one of several in a distribution; its metadata cannot say which it needs
+            self.problem = f"left out: {' '.join(safe_text(error).split())[:200]}"
         except Exception as error:  # noqa: BLE001 - somebody else's instrumentor
             self.problem = f"failed, {type(error).__name__}: {' '.join(safe_text(error).split())[:200]}"
             faults.report(f"the instrumentor {self.name} of {self.source}", error)
@@ -122,13 +121,26 @@ class Instrumentor:
                 faults.report(f"taking back the instrumentor {self.name}", error)
 
 
+def _load(value: str) -> Any:
+    """Return what an entry point names: ``module:object``."""
+    from importlib import import_module
+
+    home, _, path = value.partition(":")
+    found: Any = import_module(home)
+    for part in path.split("."):
+        found = getattr(found, part)
+    return found
+
+
 _found: dict[str, Instrumentor] = {}
+_hooks: list[tuple[str, str, str]] = []  # group, value, source
+_called = False
 _searched: list[str] | None = None
 
 
 def found() -> dict[str, Instrumentor]:
     """Return the installed instrumentors by name; the search is made again when ``sys.path`` has changed."""
-    global _found, _searched
+    global _found, _hooks, _searched
     if _searched != sys.path:
         _searched = list(sys.path)
         search: dict[str, Instrumentor] = {}
@@ -137,6 +149,9 @@ def found() -> dict[str, Instrumentor]:
             for instrumentor in _instrumentors(installed):
                 kept = _found.get(instrumentor.name, instrumentor)  # one that is at work stays the same
                 search.setdefault(instrumentor.name, kept if kept.value == instrumentor.value else instrumentor)
+            _hooks = [
+                (group, value, source) for group in (BEFORE, AFTER) for _, value, source in _points(installed, group)
+            ]
         except Exception as error:  # noqa: BLE001 - odd metadata
             faults.report("looking for OpenTelemetry's instrumentors", error)
         _found = search
@@ -145,7 +160,9 @@ def found() -> dict[str, Instrumentor]:
 
 def start(settings: Settings) -> None:
     """Start every instrumentor that the settings allow now, or when its library is imported."""
-    for name, instrumentor in found().items():
+    instrumentors = found()
+    _call(BEFORE)
+    for name, instrumentor in instrumentors.items():
         instrumentor.wanted = settings.should_patch(name)
         if not instrumentor.wanted or instrumentor.problem is not None:
             continue
@@ -153,6 +170,21 @@ def start(settings: Settings) -> None:
             _hook.when_imported(module, instrumentor.imported)
         if not instrumentor.modules:
             instrumentor.imported()
+    _call(AFTER)
+
+
+def _call(group: str) -> None:
+    """Call what packages want to have called, once in a process: ``opentelemetry-instrument`` does so by itself."""
+    global _called
+    if _called or "opentelemetry.instrumentation.auto_instrumentation" in sys.modules:
+        return
+    _called = group == AFTER
+    for theirs, value, source in _hooks:
+        if theirs == group:
+            try:
+                _load(value)()
+            except Exception as error:  # noqa: BLE001 - somebody else's function
+                faults.report(f"{group} {value} of {source}", error)
 
 
 def stop() -> None:
@@ -172,11 +204,19 @@ def states() -> dict[str, str]:
 class _Distribution:
     """An installed package: its directory of metadata, and the version that the directory's name says."""
 
-    __slots__ = ("folder", "version")
+    __slots__ = ("_points", "folder", "version")
 
     def __init__(self, folder: str, version: str) -> None:
         self.folder = folder
         self.version = version
+        self._points: str | None = None
+
+    @property
+    def points(self) -> str:
+        """Its entry points, read once."""
+        if self._points is None:
+            self._points = self.read("entry_points.txt")
+        return self._points
 
     def read(self, name: str) -> str:
         """Return a file of metadata, "" where it is missing."""
@@ -211,20 +251,25 @@ def _installed(path: list[str]) -> dict[str, _Distribution]:
     return result
 
 
-def _instrumentors(installed: dict[str, _Distribution]) -> Iterator[Instrumentor]:
+def _points(installed: dict[str, _Distribution], group: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the entry points of a group: name, value and distribution."""
+    head = f"[{group}]"
     for name, distribution in installed.items():
-        text = distribution.read("entry_points.txt")
-        if GROUP not in text:
+        text = distribution.points
+        if head not in text:
             continue
-        section = text.split(GROUP, 1)[1].split("\n[", 1)[0]
+        section = text.split(head, 1)[1].split("\n[", 1)[0]
         for line in section.splitlines():
             key, mark, value = line.partition("=")
             if mark and not line.startswith("#"):
-                instrumentor = Instrumentor(
-                    key.strip(), value.partition("[")[0].strip(), f"{name} {distribution.version}".strip()
-                )
-                _decide(instrumentor, distribution, installed)
-                yield instrumentor
+                yield key.strip(), value.partition("[")[0].strip(), name
+
+
+def _instrumentors(installed: dict[str, _Distribution]) -> Iterator[Instrumentor]:
+    for name, value, distribution in _points(installed, GROUP):
+        instrumentor = Instrumentor(name, value, f"{distribution} {installed[distribution].version}".strip())
+        _decide(instrumentor, installed[distribution], installed)
+        yield instrumentor
 
 
 def _decide(instrumentor: Instrumentor, distribution: _Distribution, installed: dict[str, _Distribution]) -> None:

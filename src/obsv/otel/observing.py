@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import _thread
 import os
+import queue
 from collections.abc import Generator
-from queue import Empty, SimpleQueue
+from queue import Empty
 from time import monotonic
 
 from opentelemetry.metrics import CallbackOptions
@@ -77,8 +78,9 @@ class _Worker:
 
     def __init__(self) -> None:
         self.lock = _thread.allocate_lock()
-        self.todo: SimpleQueue[tuple[list[Callback], int]] = SimpleQueue()
-        self.done: SimpleQueue[None] = SimpleQueue()
+        # By their module, where gevent puts its own.
+        self.todo: queue.SimpleQueue[tuple[list[Callback], int]] = queue.SimpleQueue()
+        self.done: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.begun = 0
         self.left = False
         _thread.start_new_thread(self._work, ())

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import opentelemetry.context as api
 from opentelemetry.baggage import _BAGGAGE_KEY
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter, TextMapPropagator, default_getter, default_setter
@@ -70,7 +71,7 @@ class HeaderPropagator(TextMapPropagator):
     def inject(self, carrier: Any, context: Context | None = None, setter: Setter[Any] = default_setter) -> None:
         """Write the headers for what is current in ``context``."""
         try:
-            state = current() if context is None else context
+            state = _current() if context is None else context
             base = state if isinstance(state, dict) else None
             # Of a context only the span counts here: where instrumentation is suppressed, a program that asks for the
             # headers gets them all the same, as from OpenTelemetry's own propagators.
@@ -106,6 +107,12 @@ class XRayPropagator(HeaderPropagator):
 
     def __init__(self) -> None:
         super().__init__(("xray",))
+
+
+def _current() -> Any:
+    """Return what is current: for OpenTelemetry, where a program uses this propagator and not ``obsv.init()``."""
+    ours = type(api._RUNTIME_CONTEXT).__module__.startswith("obsv.")
+    return current() if ours else api.get_current()
 
 
 def _read(carrier: Any, getter: Getter[Any], name: str) -> str | None:

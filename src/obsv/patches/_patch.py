@@ -270,7 +270,7 @@ class Site:
         for part in outer:
             owner = getattr(owner, part, None)
         kept = _kept(owner, name) if owner is not None else None
-        function: Any = kept.__func__ if isinstance(kept, (staticmethod, classmethod)) else kept
+        function: Any = kept.__func__ if isinstance(kept, (staticmethod, classmethod)) else _unbound(owner, kept)
         self.missing = not callable(function)
         if self.missing:
             return
@@ -362,6 +362,19 @@ def _kept(owner: Any, name: str) -> Any:
         if name in vars(place):
             return vars(place)[name]
     return getattr(owner, name, None)
+
+
+def _unbound(owner: Any, kept: Any) -> Any:
+    """Return a member of a class as ``Class.member`` is, to be called with the instance; a module's as it is.
+
+    wrapt's wrappers (other agents', a program's own) learn only in this way that the first argument is the instance.
+    """
+    if isinstance(owner, type) and _is_bound(kept):
+        try:
+            return kept.__get__(None, owner)
+        except Exception:  # noqa: BLE001 - a descriptor of somebody's
+            pass
+    return kept
 
 
 class _Switch:

@@ -6,6 +6,7 @@ There is no thread for it: whichever lane wakes first when it is due does it.
 from __future__ import annotations
 
 import threading
+import time
 from time import monotonic, time_ns
 
 from ..hotpath import metrics
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _POINT_BYTES = 700
 _BUCKET_BYTES = 80
+_PAUSE = 0.005  # seconds between two looks at a collection of another thread
 _SCOPE = Scope("obsv")
 
 
@@ -57,8 +59,12 @@ class Collector:
         Args:
             patience: Seconds to wait for a collection that another thread has begun. Without any, that one has to do.
         """
-        if not self._lock.acquire(timeout=patience):
-            return
+        deadline = monotonic() + patience
+        # Not `acquire(timeout=...)`: under gevent, whoever holds the lock could not go on meanwhile.
+        while not self._lock.acquire(blocking=False):
+            if monotonic() >= deadline:
+                return
+            time.sleep(_PAUSE)
         try:
             self.due = monotonic() + self._interval
             takers = [queue for lane in self.lanes if (queue := lane.queue("metrics")) is not None]

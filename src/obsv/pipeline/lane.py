@@ -153,7 +153,12 @@ class Lane:
         try:
             if self._thread is not None or (self._closing is not None and self._closing.done.is_set()):
                 return
+            # Made anew: gevent or eventlet may have put theirs in the place of locks and threads since. A greenlet that
+            # waits for a real lock stops the whole program.
+            self._wake = threading.Lock()
+            self._wake.acquire()
             for pending in self.pending.values():
+                pending.queue.wake = self._wake
                 pending.queue.started = True
             thread = threading.Thread(target=self._run, name=f"obsv-{self.name}", daemon=True)
             try:

@@ -56,7 +56,10 @@ class Reader:
     """Reads the store at `path`, without ever writing to it."""
 
     def __init__(self, path: str) -> None:
-        self.path = os.path.abspath(path)
+        try:
+            self.path = os.path.abspath(path)
+        except OSError:  # the current directory is gone
+            self.path = path
         if not os.path.exists(self.path):
             raise NoStoreError(f"no traces yet: {path} does not exist")
         self._connection = self._open()

@@ -64,6 +64,21 @@ def test_ddtrace(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     )
 
 
+def test_what_carries_context_and_logs_is_left_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ddtrace says so of itself: its logging writes its own ids, its futures carry its own context."""
+    pretend(monkeypatch, "ddtrace._monkey", _PATCHED_MODULES={"logging", "loguru", "structlog", "futures", "threading"})
+    assert agents.leave(list(patches.REGISTRY), ()) == list(patches.REGISTRY)
+    assert set(patches.REGISTRY) >= agents.OURS
+
+
+@pytest.mark.parametrize("sender", ["requests", "botocore"])
+def test_who_traces_what_sends_by_urllib3_has_urllib3_too(monkeypatch: pytest.MonkeyPatch, sender: str) -> None:
+    """ddtrace leaves urllib3 alone: a span of ours inside of its own would write our headers over its own."""
+    pretend(monkeypatch, "ddtrace._monkey", _PATCHED_MODULES={sender})
+    assert agents.leave([sender, "urllib3", "httpx"], ()) == ["httpx"]
+    assert agents.leave([sender, "urllib3"], ["urllib3"]) == ["urllib3"]
+
+
 def test_an_agent_that_has_patched_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     pretend(monkeypatch, "ddtrace._monkey", _PATCHED_MODULES=set())
     pretend(monkeypatch, "newrelic.config", _configuration_done=False)
@@ -74,7 +89,7 @@ def test_an_agent_that_has_patched_nothing(monkeypatch: pytest.MonkeyPatch, caps
 
 def test_new_relic_and_elastic(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     pretend(monkeypatch, "newrelic.config", _configuration_done=True)
-    assert set(agents.leave(list(patches.REGISTRY), ())) == {"logging", "loguru", "structlog", "threading"}
+    assert set(agents.leave(list(patches.REGISTRY), ())) == agents.OURS
     pretend(monkeypatch, "newrelic.config")
     singletons = {
         "elasticapm.instrumentation.packages.sqlite.SQLiteInstrumentation": object(),
@@ -142,7 +157,8 @@ def test_a_function_that_an_agent_has_wrapped(monkeypatch: pytest.MonkeyPatch) -
             holder.f = layer  # type: ignore[attr-defined]
             monkeypatch.setitem(sys.modules, "holder", holder)
             site = SimpleNamespace(module="holder", path="f")
-            assert agents.wrapped_by(SimpleNamespace(sites=[site])) == "New Relic"  # type: ignore[arg-type]
+            assert agents.wrapped_by(SimpleNamespace(name="x", sites=[site])) == "New Relic"  # type: ignore[arg-type]
+            assert agents.wrapped_by(SimpleNamespace(name="futures", sites=[site])) is None  # type: ignore[arg-type]
     assert not any(place.startswith("newrelic.") for place in agents._layers(plain))
     assert list(agents._layers(None)) == []
 

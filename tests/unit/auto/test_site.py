@@ -108,6 +108,26 @@ def test_an_obsv_that_cannot_be_imported(tmp_path: Path) -> None:
     assert err == "obsv: not started: RuntimeError: half installed (the program runs without it)\n"
 
 
+@pytest.mark.parametrize("module", ["auto/start.py", "runtime.py", "pipeline/__init__.py"])
+@pytest.mark.parametrize(
+    ("code", "status", "out", "err"),
+    [
+        ("raise SystemExit(9)", 0, "ran\n", "obsv: not started: SystemExit: 9 (the program runs without it)\n"),
+        ("import os; os.kill(os.getpid(), 2)", -2, "", ""),  # Ctrl-C
+    ],
+)
+def test_a_start_that_is_ended(tmp_path: Path, module: str, code: str, status: int, out: str, err: str) -> None:
+    import shutil
+
+    import obsv
+
+    ignored = shutil.ignore_patterns("__pycache__", "_site")
+    copy = shutil.copytree(os.path.dirname(obsv.__file__), tmp_path / "obsv", ignore=ignored)
+    (copy / module).write_text(code)
+    path = f"{SITE}{os.pathsep}{tmp_path}"
+    assert python("-c", "print('ran')", path=path, PYTHONDONTWRITEBYTECODE="1") == (status, out, err)
+
+
 def test_a_closed_stderr(tmp_path: Path) -> None:
     done = subprocess.run(
         ["sh", "-c", f"{sys.executable} -S -c 'import sitecustomize; print(1)' 2>&-"],
@@ -155,6 +175,7 @@ def test_tools_are_left_alone() -> None:
         (["python", "-W", "error", "-X", "dev", "-m", "venv", "x"], True),
         (["python", "-c", "from multiprocessing.resource_tracker import main;main(5)"], True),
         (["python", "-s", program, "install"], True),
+        (["python", program.replace("pip3.11", "opentelemetry-instrument"), "python", "app.py"], True),
         (["python", "-m", "uvicorn", "app:app"], False),
         (["python", "-c", "import pip"], False),
         (["python", "pip.py"], False),

@@ -222,6 +222,49 @@ def test_one_that_fails_is_told_once(tmp_path: Path, body: str, told: str) -> No
     )
 
 
+def test_one_of_several_whose_library_is_not_there_is_left_out_in_silence(tmp_path: Path) -> None:
+    """As those of ADOT's for crewai and others are, and contrib's for aiobotocore and httpx2."""
+    contrib(tmp_path, "broken", "broken_instrumentor:Broken")
+    (tmp_path / "broken_instrumentor.py").write_text("import no_such_library")
+    code = "import obsv; obsv.init('x'); print(obsv.status()['instrumentors']['broken'], obsv.status()['errors'])"
+    done = run(code, PYTHONPATH=str(tmp_path), OBSV_PATCH="true", OBSV_TRACES="none", OBSV_LOGS="none")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        "left out: No module named 'no_such_library' (opentelemetry-instrumentation-broken 0.5) {}\n"
+    )
+
+
+HOOKS = """
+[opentelemetry_pre_instrument]
+b = theirs:before
+c = theirs:broken
+[opentelemetry_post_instrument]
+a = theirs:after
+"""
+
+THEIRS = """
+def before(): print("before", Instrumentor.on)
+def after(): print("after", Instrumentor.on)
+def broken(): raise ValueError("theirs")
+class Instrumentor:
+    on = False
+    def instrument(self, **_): Instrumentor.on = True
+    def uninstrument(self): pass
+"""
+
+
+def test_functions_before_and_after_the_instrumentors(tmp_path: Path) -> None:
+    contrib(tmp_path, "theirs", "theirs:Instrumentor", more=HOOKS)
+    (tmp_path / "theirs.py").write_text(THEIRS)
+    code = "import obsv; obsv.init('x'); obsv.shutdown(); obsv.init('x')"
+    done = run(code, PYTHONPATH=str(tmp_path), OBSV_PATCH="true", OBSV_TRACES="none", OBSV_LOGS="none")
+    assert (done.returncode, done.stdout) == (0, "before False\nafter True\n")
+    assert done.stderr == (
+        "obsv: opentelemetry_pre_instrument theirs:broken of opentelemetry-instrumentation-theirs failed: ValueError: "
+        "theirs (your code is fine; you have less telemetry)\n"
+    )
+
+
 def test_one_that_the_program_has_started_is_its_own() -> None:
     code = """
     import jinja2

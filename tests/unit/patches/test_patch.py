@@ -482,6 +482,40 @@ async def wait_for(result: Any) -> Any:
 # ---------------------------------------------------------------------- failing
 
 
+@pytest.mark.parametrize("how", ["describe", "wrap"])
+@pytest.mark.parametrize("path", ["Client.method", "Client.inherited", "Client.steps", "Client.coroutine_method"])
+async def test_wrapped_before_by_wrapt(seen: Capture, library: ModuleType, path: str, how: str) -> None:
+    """Other agents' wrappers, and a program's own, want to know the instance."""
+    wrapt = pytest.importorskip("wrapt")
+    instances = []
+
+    def theirs(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        instances.append(instance)
+        return wrapped(*args, **kwargs)
+
+    wrapt.wrap_function_wrapper(library, path, theirs)
+    name = path.partition(".")[2]
+    client = library.Client()
+    patch = Patch(library.__name__)
+    if how == "describe":
+        patch.internal(f"{library.__name__}:{path}")(lambda span, instance, args, kwargs: None)
+    else:
+        patch.wrap(f"{library.__name__}:{path}")(lambda wrapped, instance, args, kwargs: wrapped(*args, **kwargs))
+
+    async def call() -> Any:
+        result = getattr(client, name)(3)
+        if inspect.isawaitable(result):
+            return await result
+        return list(result) if name == "steps" else result
+
+    before = await call()
+    patch.apply()
+    assert await call() == before
+    patch.remove()
+    assert await call() == before
+    assert instances == [client] * 3
+
+
 def test_setup_and_teardown(seen: Capture, library: ModuleType) -> None:
     steps: list[str] = []
     patch = patch_of(library.__name__, "function")

@@ -64,13 +64,25 @@ def _start():
         if getattr(error, "name", None) in ("obsv", "obsv.auto", "obsv.auto.start"):
             return _tell("%s has no obsv, or another version of it" % (sys.executable or "this interpreter"))
         return _tell("%s: %s" % (type(error).__name__, error))
-    except Exception as error:  # noqa: BLE001 - a broken installation
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken installation
         return _tell("%s: %s" % (type(error).__name__, error))
     return start(_tell)
 
 
+def _interrupted():
+    """End by SIGINT: Python takes a KeyboardInterrupt at this place for an error of its own, and dumps its state."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
+    os._exit(130)  # process 1 of a container does not end by it
+
+
 if not sys.__dict__.get("_obsv_chained"):
     _theirs = _chain()  # first: it may set up what the program, and obsv, find
-    _start()
+    try:
+        _start()
+    except KeyboardInterrupt:
+        _interrupted()
     if _theirs is not None:
         raise _theirs
