@@ -9,11 +9,11 @@ HOTPATH := $(wildcard src/obsv/hotpath/*.py src/obsv/hotpath/*.pxd)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint conformance bench format clean
+.PHONY: help demo test lint conformance conformance-tools bench format clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(BUILT) ## run the shop in examples/shop, send it traffic, and show what obsv saw (half a minute)
 	@$(BIN)/python examples/shop/demo.py $(ARGS)
@@ -28,6 +28,9 @@ lint: $(BUILT) ## check style and types
 
 conformance: $(BUILT) ## run the tests of OpenTelemetry's SDK and API against obsv (downloads their sources once)
 	@$(BIN)/python -m conformance $(ARGS)
+
+conformance-tools: $(BUILT) ## run popular tools on top of OpenTelemetry beside obsv, in environments of their own (ARGS=logfire: one)
+	@$(BIN)/python -m conformance.tools $(ARGS)
 
 bench: $(BUILT) ## compare obsv's speed with its peers'
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -12,7 +12,7 @@ import pytest
 from servers import need_program
 
 ROOT = Path(__file__).parents[2]
-TARGETS = {"conformance", "help", "demo", "test", "lint", "bench", "format", "clean"}
+TARGETS = {"conformance", "conformance-tools", "help", "demo", "test", "lint", "bench", "format", "clean"}
 
 
 def make(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

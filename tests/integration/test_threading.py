@@ -66,6 +66,18 @@ def test_a_thread_is_a_child(seen: Capture, make: Any) -> None:
     assert set(vars(thread)) <= before | {"_context"}
 
 
+def test_a_thread_of_sentrys_starts_with_nothing(seen: Capture) -> None:
+    def worker() -> None:
+        inner()
+
+    worker.__module__ = "sentry_sdk.worker"
+    with obsv.span("outer"):
+        thread = threading.Thread(target=worker)
+        thread.start()
+        thread.join()
+    assert seen.span("inner").parent64 == 0
+
+
 def test_a_thread_that_outlives_its_starter_is_still_its_child(seen: Capture) -> None:
     release = threading.Event()
 

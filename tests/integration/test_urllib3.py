@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -52,6 +53,20 @@ def test_a_request_is_one_span(seen: Capture, http_echo: EchoServer, pools: urll
         "network.peer.port": http_echo.port,
     }
     assert isinstance(response, urllib3.HTTPResponse)
+
+
+def test_what_sentry_sends_has_no_span(seen: Capture, http_echo: EchoServer, pools: urllib3.PoolManager) -> None:
+    statuses: list[int] = []
+
+    def send() -> None:
+        statuses.append(pools.request("GET", f"{http_echo.url}/a").status)
+
+    for name in ("sentry-sdk.BackgroundWorker", "worker"):
+        thread = threading.Thread(target=send, name=name)
+        thread.start()
+        thread.join()
+    assert statuses == [200, 200]
+    assert len(seen.spans) == 1  # the other thread's
 
 
 @pytest.mark.parametrize("kind", [dict, HTTPHeaderDict, "positional", "pool"])

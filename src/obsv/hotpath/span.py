@@ -288,6 +288,15 @@ def set_warner(warn: Callable[[str], None] | None) -> None:
     _warn = warn
 
 
+_recorder: Callable[[Any, Any, Any, Any, bool], bool] | None = None
+
+
+def set_recorder(record: Callable[[Any, Any, Any, Any, bool], bool] | None) -> None:
+    """Install what is asked first when an exception is recorded; it tells whether it has done it."""
+    global _recorder
+    _recorder = record
+
+
 _recorded_class: type | None = None
 _dropped_class: type | None = None
 
@@ -776,6 +785,11 @@ class Span(Readable):
             if self.ended:
                 self._late("record_exception()")
             return
+        if _recorder is None or not _recorder(self, exception, attributes, timestamp, escaped is True):
+            self.keep_exception(exception, attributes, timestamp, escaped)
+
+    def keep_exception(self, exception: Any, attributes: Any, timestamp: Any, escaped: bool) -> None:
+        """Do what :meth:`record_exception` does, without asking anybody else."""
         try:
             info = ErrorInfo.capture(exception)
         except Exception:  # noqa: BLE001 - something that is no exception was given

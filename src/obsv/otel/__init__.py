@@ -70,9 +70,11 @@ def adopt_sdk(module: ModuleType) -> None:
         module: ``opentelemetry.sdk.trace``.
     """
     from ..hotpath.span import set_classes
+    from . import recording
     from .provider import BaseProvider, Tracer
 
     set_classes(recorded=module._Span)
+    recording.watch(module)
     if not issubclass(module.TracerProvider, BaseProvider):  # somebody may have put ours there
         module.TracerProvider.register(BaseProvider)
     module.Tracer.register(Tracer)

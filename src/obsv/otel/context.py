@@ -105,7 +105,7 @@ def resolve(state: Any) -> Any:
         came = span.remote
         return Remote(came.trace_hi, came.trace_lo, came.id64, came.flags, came.tracestate, dict(state), came.decided)
     context = span.get_span_context()
-    if not context.is_valid:
+    if context is None or not context.is_valid:  # mlflow has spans without a context
         return None
     remote = Remote(
         context.trace_id >> 64,

@@ -6,8 +6,8 @@ need not be replaced on the instance, which would make a reference cycle. The pr
 2.6.
 
 Threads that serve whoever comes next, and whose first starter is an accident, start with nothing: those of thread
-pools and queues of the standard library, and our own. A daemon thread that a request happens to start is under that
-request's span for good: begin its work with a span of its own trace where that is not meant.
+pools and queues of the standard library, Sentry's, and our own. A daemon thread that a request happens to start is
+under that request's span for good: begin its work with a span of its own trace where that is not meant.
 """
 
 from __future__ import annotations
@@ -67,4 +67,4 @@ def _take_up(thread: Any) -> None:
 
 def _serves(thread: Any) -> bool:
     module = getattr(getattr(thread, "_target", None), "__module__", None) or type(thread).__module__
-    return isinstance(module, str) and (module in _SERVANTS or module.startswith("obsv."))
+    return isinstance(module, str) and (module in _SERVANTS or module.startswith(("obsv.", "sentry_sdk.")))

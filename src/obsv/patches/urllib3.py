@@ -2,10 +2,13 @@
 
 requests and botocore stand on urllib3 and have a span for the same request; then this one keeps still. Redirects are
 followed by the pool manager, outside of the pool: each has its own span.
+
+What Sentry sends has none: its span processor would send that span too, and so on for ever.
 """
 
 from __future__ import annotations
 
+from threading import current_thread
 from typing import TYPE_CHECKING, Any
 
 from ._api import CLIENT, PRODUCER, Patch, current_span, guard, http_status, inside_http_client, outgoing
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 patch = Patch("urllib3", requires="urllib3 >= 1.26", semconv="http/http-spans (client)")
 
 _VERSIONS: dict[Any, str] = {10: "1.0", 11: "1.1", 20: "2"}
+_SENTRY = "sentry-sdk."  # how the names of its threads begin
 _CONTEXT = frozenset(("traceparent", "x-amzn-trace-id"))
 
 
@@ -29,7 +33,7 @@ def covered(pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         return "rpc.method" in span.attributes  # botocore sending to SQS or SNS
     if span.kind_value in (CLIENT, PRODUCER) and span.id64 and not span.flags & 1:
         return True  # not sampled: there is nothing to tell, and the library above has written the headers
-    return inside_http_client()
+    return inside_http_client() or current_thread().name.startswith(_SENTRY)
 
 
 @patch.client("urllib3.connectionpool:HTTPConnectionPool.urlopen", unless=covered)

@@ -48,6 +48,13 @@ def remote() -> context.Context:
     return trace.set_span_in_context(NonRecordingSpan(REMOTE))
 
 
+def test_a_span_without_a_context_is_no_parent(seen: Capture) -> None:
+    nothing: Any = None  # mlflow's, where it does not trace
+    with trace.use_span(NonRecordingSpan(nothing)), obsv.span("work"):
+        pass
+    assert seen.span("work").parent64 == 0
+
+
 # ---------------------------------------------------------------------- one span for both
 
 
