@@ -12,6 +12,7 @@ import os
 import sys
 from _thread import RLock
 from io import TextIOWrapper
+from time import monotonic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class LineWriter:
     (pytest's capture, `io.StringIO`, a wrapper) gets one ``write`` a line and a ``flush``. Safe to use from many
     threads. Never raises an `Exception`.
 
-    ``patience``: seconds to wait, once per `write`, for a non-blocking descriptor that is full.
+    ``patience``: seconds that one `write` waits, all in all, for a non-blocking descriptor that is full.
 
         LineWriter(lambda: sys.stdout).write(['{"a":1}'])
     """
@@ -103,6 +104,7 @@ class LineWriter:
     def _to_descriptor(self, fd: int, shared: int, lines: Sequence[str]) -> Written:
         taken = 0
         patience = self.patience
+        deadline = 0.0
         rest = _rest.pop(shared, b"")
         while rest or taken < len(lines):
             if not rest:
@@ -116,8 +118,10 @@ class LineWriter:
                 rest = rest[os.write(fd, rest) :]
             except OSError as error:
                 if error.errno == errno.EAGAIN and patience > 0.0:
-                    _wait(fd, patience)
-                    patience = 0.0
+                    now = monotonic()
+                    deadline = deadline or now + patience
+                    patience = deadline - now
+                    _wait(fd, max(0.0, patience))
                     if whole:
                         taken -= 1
                         rest = b""

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from typing import Any
 
 import pytest
@@ -130,7 +131,16 @@ def test_a_writer_with_patience_waits_for_a_slow_reader() -> None:
     while writer.write([]).lines or writer.write(['']).lines == 0:
         pass
     """
-    assert run(code).stdout.decode().split() == ["x" * 50_000] * 40
+    program = [sys.executable, "-c", BEGIN + textwrap.dedent(code)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        read = b""
+        while piece := os.read(process.stdout.fileno(), 5_000):
+            read += piece
+            time.sleep(0.001)  # so that a line needs several waits
+        assert (process.wait(60), process.stderr.read()) == (0, b"")
+    assert read.decode().split() == ["x" * 50_000] * 40
 
 
 def test_a_child_does_not_finish_its_parents_line() -> None:
