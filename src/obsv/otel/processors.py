@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 from opentelemetry.context import Context
 
 from ..hotpath import faults
@@ -56,6 +58,38 @@ class Listener:
                 each.on_end(SpanView(span))
             except Exception as error:  # noqa: BLE001 - a processor of the user's
                 faults.report(f"span processor {type(each).__name__}", error)
+
+
+def flush(processor: Any, milliseconds: float) -> bool:
+    """Flush processors one after the other, within so many milliseconds for all; True when each says that it has.
+
+    As in the SDK, those that come when the time is up are left out; other than there, one that raises is reported and
+    those behind it get their turn.
+    """
+    deadline = monotonic() + milliseconds / 1000
+    everything = True
+    for each in _members(processor):
+        left = int((deadline - monotonic()) * 1000)
+        if left <= 0:
+            return False
+        try:
+            everything = each.force_flush(left) is not False and everything
+        except Exception as error:  # noqa: BLE001 - a processor of the user's
+            faults.report(f"force_flush of span processor {type(each).__name__}", error)
+            everything = False
+    return everything
+
+
+def shut(processor: Any) -> bool:
+    """Shut processors down one after the other; one that raises is reported, and the others get their turn."""
+    everything = True
+    for each in _members(processor):
+        try:
+            each.shutdown()
+        except Exception as error:  # noqa: BLE001 - a processor of the user's
+            faults.report(f"shutdown of span processor {type(each).__name__}", error)
+            everything = False
+    return everything
 
 
 def _members(processor: Any) -> tuple[Any, ...]:
