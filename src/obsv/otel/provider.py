@@ -270,7 +270,8 @@ class Tracer(api.Tracer):
         if links is not None:
             _link(made, links)
         if start_time is not None:
-            made.start_given = _moment(start_time, 0) if start_time else 1  # 0 would mean now
+            # 0 would mean now
+            made.start_given = 1 if type(start_time) is int and not start_time else _moment(start_time, 0)
         if record_exception is not True or set_status_on_exception is not True:
             made.quiet = (0 if record_exception else NO_RECORD) | (0 if set_status_on_exception else NO_STATUS)
         made.begin(current() if context is None else context)

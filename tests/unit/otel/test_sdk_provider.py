@@ -414,3 +414,21 @@ def test_the_sampler_of_the_settings(name: str, kept: int) -> None:
     """
     done = run(code, OTEL_TRACES_SAMPLER=sampler, OTEL_TRACES_SAMPLER_ARG=argument)
     assert (done.returncode, done.stdout) == (0, f"{kept}\n"), done.stderr
+
+
+@pytest.mark.parametrize("kind", [sdk.TracerProvider, TracerProvider])
+def test_keys_that_are_no_text(kind: Any) -> None:
+    odd: Any = {1: 1, None: 2, 0: 3, "": 4, (1, 2): 5, Bad: 6, "k": 7}
+    expected = {"1": 1, "(1, 2)": 5, str(Bad): 6, "k": 7}
+    exporter = InMemorySpanExporter()
+    provider = kind(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    link = trace.Link(trace.SpanContext(1, 2, False), odd)
+    span = provider.get_tracer("t").start_span("s", attributes=odd, links=[link])
+    span.add_event("e", odd)
+    span.end()
+    [found] = exporter.get_finished_spans()
+    assert dict(found.attributes or {}) == expected
+    assert dict(found.events[0].attributes or {}) == expected
+    assert dict(found.links[0].attributes or {}) == expected
+    assert found.dropped_attributes == found.events[0].dropped_attributes == 3
