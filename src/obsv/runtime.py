@@ -88,7 +88,7 @@ class Runtime:
         self.pipeline.collector.lost_elsewhere = self.lost_elsewhere
         outlet = hot.OUTLET
         outlet.queues = self.pipeline.queues("traces")
-        outlet.set_ratio(settings.sample)
+        outlet.set_ratio(settings.share())
         outlet.ignore_parent = settings.sampler is not None and settings.sampler.parent_based is False
         length = -1 if settings.attribute_length_limit is None else settings.attribute_length_limit
         outlet.set_attribute_limits(_limit(settings.attribute_count_limit), length)
