@@ -80,6 +80,8 @@ def init(
 def shutdown(timeout: float = 5.0) -> bool:
     """Send what is queued, stop all threads and take the patches back. Called by itself at the end of the program.
 
+    Processors and readers that were added to obsv's OpenTelemetry providers are shut down too.
+
     Args:
         timeout: The longest that this may take, in seconds. What has not left by then is lost and counted.
 
@@ -88,11 +90,13 @@ def shutdown(timeout: float = 5.0) -> bool:
     """
     from . import runtime
 
-    return runtime.shutdown(timeout)
+    return runtime.shutdown(timeout, guests_leave=True)
 
 
 def flush(timeout: float = 5.0) -> bool:
     """Send what is queued now, metrics of the current interval included.
+
+    Processors and readers that were added to obsv's OpenTelemetry providers are flushed too.
 
     Args:
         timeout: The longest to wait, in seconds.

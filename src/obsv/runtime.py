@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 
-from . import patches, propagation
+from . import guests, patches, propagation
 from .hotpath import faults, metrics
 from .hotpath import span as hot
 from .hotpath.errors import safe_text
@@ -91,7 +91,7 @@ class Runtime:
         self.pipeline.collector.lost_elsewhere = self.lost_elsewhere
         outlet = hot.OUTLET
         outlet.queues = self.pipeline.queues("traces")
-        outlet.set_ratio(settings.sample)
+        outlet.set_ratio(settings.share())
         outlet.ignore_parent = settings.sampler is not None and settings.sampler.parent_based is False
         length = -1 if settings.attribute_length_limit is None else settings.attribute_length_limit
         outlet.set_attribute_limits(_limit(settings.attribute_count_limit), length)
@@ -178,11 +178,13 @@ class Runtime:
                 lost[sink.name, "logs", reason] = count
         return lost
 
-    def stop(self, timeout: float) -> bool:
+    def stop(self, timeout: float, guests_leave: bool = False) -> bool:
         """Take everything down again; what is queued leaves first."""
         patches.stop()
         hot.OUTLET.enabled = False
+        guests_are_done = guests.start(timeout, guests_leave)
         everything = self.pipeline.close(timeout)
+        everything = guests_are_done() and everything
         metrics.METER.enabled = False
         metrics.METER.starter = None
         hot.OUTLET.queues = ()
@@ -263,8 +265,12 @@ def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
         return False
 
 
-def shutdown(timeout: float | None = None) -> bool:
-    """Do what ``obsv.shutdown()`` promises."""
+def shutdown(timeout: float | None = None, guests_leave: bool = False) -> bool:
+    """Do what ``obsv.shutdown()`` promises.
+
+    ``guests_leave`` shuts the processors and readers of the program down too. Without it they are flushed: another
+    ``init()`` is to follow, as under ``obsv run`` and in :mod:`obsv.testing`.
+    """
     global _runtime, _ended
     with _change:
         runtime, _runtime = _runtime, None
@@ -272,7 +278,8 @@ def shutdown(timeout: float | None = None) -> bool:
             return True
         _ended = runtime
         try:
-            return runtime.stop(runtime.settings.shutdown_timeout if timeout is None else _seconds(timeout))
+            seconds = runtime.settings.shutdown_timeout if timeout is None else _seconds(timeout)
+            return runtime.stop(seconds, guests_leave)
         except Exception as error:  # noqa: BLE001 - the program ends, whatever we do
             faults.report("shutdown", error)
             return False
@@ -284,10 +291,19 @@ def flush(timeout: float) -> bool:
     if runtime is None:
         return True
     try:
-        return runtime.pipeline.flush(_seconds(timeout))
+        seconds = _seconds(timeout)
+        guests_are_done = guests.start(seconds)
+        everything = runtime.pipeline.flush(seconds)
+        return guests_are_done() and everything
     except Exception as error:  # noqa: BLE001 - never into user code
         faults.report("flush", error)
         return False
+
+
+def flush_sinks(seconds: float) -> bool:
+    """Send what is queued for the sinks; the providers of OpenTelemetry's API flush their own processors themselves."""
+    runtime = _runtime
+    return True if runtime is None else runtime.pipeline.flush(seconds)
 
 
 def running() -> Runtime | None:
@@ -358,7 +374,7 @@ def _hook_exits() -> None:
 def _adopt_opentelemetry(module: Any) -> None:
     from .otel import adopt
 
-    adopt(module, flush)
+    adopt(module, flush_sinks)
 
 
 def _adopt_sdk(module: Any) -> None:
@@ -376,12 +392,12 @@ def _adopt_metrics(module: Any) -> None:
 def _adopt_opentelemetry_logs(module: Any) -> None:
     from .otel.logs import install
 
-    install(flush)
+    install(flush_sinks)
 
 
 def _at_exit() -> None:
     try:
-        shutdown()
+        shutdown(guests_leave=True)
     except KeyboardInterrupt:  # somebody does not want to wait: the program ends at once, without a traceback of ours
         pass
 
@@ -389,6 +405,7 @@ def _at_exit() -> None:
 def _in_child() -> None:
     global _change
     _change = _Change()
+    guests.after_fork()
     runtime = _runtime
     if runtime is not None:
         try:
@@ -472,7 +489,7 @@ def _flush_on(number: int) -> Callable[[], None] | None:
 
         def leave() -> None:
             try:
-                shutdown()
+                shutdown(guests_leave=True)
             finally:
                 done.release()
                 if late:

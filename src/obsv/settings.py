@@ -81,6 +81,13 @@ class Settings(Table):
 
         return target(self, signal)
 
+    def share(self) -> float:
+        """The share of new traces to keep: of `sampler` and `sample` the one from the higher place has the word."""
+        chosen = self.sampler
+        if chosen is None or chosen.ratio is None or self.rank("sample") < self.rank("sampler"):
+            return self.sample
+        return chosen.ratio
+
     def plugs_in(self) -> bool:
         """Whether the sampler or the id generator is one of another package's, by its entry point."""
         foreign = self.sampler is not None and self.sampler.ratio is None

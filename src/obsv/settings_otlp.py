@@ -84,7 +84,9 @@ def target(settings: Settings, signal: str) -> OtlpTarget:
     protocol = str(pick("protocol")[1])
     url = str(endpoint or (DEFAULT_GRPC_ENDPOINT if protocol == "grpc" else DEFAULT_ENDPOINT))
     if "://" not in url:
-        url = f"{'http' if pick('insecure')[1] else 'https'}://{url}"
+        insecure = pick("insecure")[1]
+        plain = protocol != "grpc" if insecure is None else insecure
+        url = f"{'http' if plain else 'https'}://{url}"
     if not is_own and protocol != "grpc":
         base, mark, query = url.partition("?")
         url = f"{base.rstrip('/')}/v1/{signal}{mark}{query}"

@@ -22,6 +22,11 @@ SAMPLERS = (
 """OpenTelemetry SDK environment variables, "General SDK Configuration", `OTEL_TRACES_SAMPLER`."""
 
 
+OWN = "obsv"
+"""obsv's entry point for the SDK's provider. Here it says no more than `sample` does, also where the package's metadata
+are not found; with an argument, the share."""
+
+
 class SamplerChoice:
     """A sampler by name, as `OTEL_TRACES_SAMPLER` and its `_ARG` give it.
 
@@ -37,8 +42,8 @@ class SamplerChoice:
         self.argument = argument
         self.ratio: float | None = None
         self.parent_based: bool | None = None
-        if name in SAMPLERS:
-            self.parent_based = name.startswith("parentbased_")
+        if name in SAMPLERS or name == OWN:
+            self.parent_based = name.startswith("parentbased_") or name == OWN
             kind = name.removeprefix("parentbased_")
             self.ratio = {"always_on": 1.0, "always_off": 0.0}.get(kind)
             if self.ratio is None:
@@ -57,20 +62,22 @@ class SamplerChoice:
 SAMPLER_ALLOWED = f"one of {', '.join(SAMPLERS)}, or an installed OpenTelemetry sampler"
 
 
-def parse_sampler(value: object) -> SamplerChoice:
-    """A SamplerChoice, or its text: "traceidratio:0.1", "parentbased_always_on"."""
+def parse_sampler(value: object) -> SamplerChoice | None:
+    """A SamplerChoice, or its text: "traceidratio:0.1", "parentbased_always_on". None where `sample` decides."""
     if isinstance(value, SamplerChoice):
         return value
     if not isinstance(value, str):
         raise InvalidError(SAMPLER_ALLOWED)
     name, mark, argument = value.strip().partition(":")
+    if name.strip().lower() == OWN and not argument.strip():
+        return None
     return sampler_choice(name, argument if mark else None)
 
 
 def sampler_choice(name: str, argument: str | None) -> SamplerChoice:
     """The sampler of this name. Raises InvalidError when there is none, or when its argument is no number."""
     name, argument = name.strip(), argument.strip() if argument else None
-    if name.lower() in SAMPLERS:
+    if name.lower() in SAMPLERS or (name.lower() == OWN and argument):
         return SamplerChoice(name.lower(), argument)
     if name and installed("opentelemetry_traces_sampler", name):
         return SamplerChoice(name, argument)
@@ -79,8 +86,11 @@ def sampler_choice(name: str, argument: str | None) -> SamplerChoice:
 
 def sampler_of_variable(text: str, environ: Mapping[str, str]) -> object:
     """OTEL_TRACES_SAMPLER with OTEL_TRACES_SAMPLER_ARG. What is wrong with them, the setting `sample` says."""
+    argument = environ.get("OTEL_TRACES_SAMPLER_ARG", "").strip()
+    if text.strip().lower() == OWN and not argument:
+        return NOTHING
     try:
-        return sampler_choice(text, environ.get("OTEL_TRACES_SAMPLER_ARG"))
+        return sampler_choice(text, argument)
     except InvalidError:
         return NOTHING
 
@@ -88,6 +98,8 @@ def sampler_of_variable(text: str, environ: Mapping[str, str]) -> object:
 def ratio_of_variable(text: str, environ: Mapping[str, str]) -> object:
     """OTEL_TRACES_SAMPLER with OTEL_TRACES_SAMPLER_ARG, as the share of traces that it keeps."""
     argument = environ.get("OTEL_TRACES_SAMPLER_ARG", "").strip()
+    if text.strip().lower() == OWN and not argument:
+        return NOTHING
     try:
         ratio = sampler_choice(text, argument).ratio
     except InvalidError as error:

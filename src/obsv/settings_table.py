@@ -371,7 +371,13 @@ class Otlp:
     otlp_client_certificate = Setting[str | None](
         PATH, None, "File with the certificate to sign in with.", _otlp("CLIENT_CERTIFICATE")
     )
-    otlp_insecure = Setting(FLAG, True, "False: an endpoint without a scheme is reached by https.", _otlp("INSECURE"))
+    otlp_insecure = Setting[bool | None](
+        FLAG,
+        None,
+        "Whether an endpoint without a scheme is reached without TLS.",
+        _otlp("INSECURE"),
+        default_text="`true` for HTTP, `false` for gRPC",
+    )
     otlp_protocol = Setting(
         PROTOCOL,
         "http/protobuf",

@@ -640,3 +640,27 @@ def test_loading_imports_nothing_heavy(tmp_path: Path) -> None:
     }
     assert not loaded & heavy
     assert {name for name in loaded if name.startswith("obsv.settings_problems")} == set()
+
+
+def test_the_samplers_share_counts_where_it_is_set_itself() -> None:
+    assert settle({"sampler": "always_off"}).share() == 0.0
+    assert settle({"sampler": "traceidratio:0.25", "sample": 0.5}).share() == 0.25
+    assert settle({"sample": 0.5}).share() == 0.5
+    assert settle({"config": {"sampler": "always_on"}}, {"OBSV_SAMPLE": "0.5"}).share() == 0.5
+
+
+@pytest.mark.parametrize(
+    ("argument", "share", "problems"), [(None, 0.5, 0), ("0.25", 0.25, 0), ("much", 0.5, 1), (" ", 0.5, 0)]
+)
+def test_obsvs_own_sampler_by_name(
+    monkeypatch: pytest.MonkeyPatch, argument: str | None, share: float, problems: int
+) -> None:
+    """Also where the package's metadata are not there to say that there is such an entry point."""
+    monkeypatch.setattr("obsv.entry_points.find", lambda group, name: None)
+    variables = {"OTEL_TRACES_SAMPLER": "obsv"} | ({} if argument is None else {"OTEL_TRACES_SAMPLER_ARG": argument})
+    settings = settle({"config": {"sample": 0.5}}, variables)
+    assert settings.share() == share
+    assert len(settings.problems) == problems
+    assert not settings.plugs_in()
+    assert settle({"sampler": "obsv", "sample": 0.5}).share() == 0.5
+    assert settle({"sampler": "obsv:0.25"}).share() == 0.25

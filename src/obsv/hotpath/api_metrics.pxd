@@ -4,7 +4,7 @@ from obsv.hotpath.metrics cimport Instrument, Meter
 @cython.final
 cdef class SumCell:
     cdef public dict attributes
-    cdef public object value, seen
+    cdef public object owner, value, seen
     cdef public long round
     cdef public bint news
     cpdef add(self, value)

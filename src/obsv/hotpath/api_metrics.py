@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from . import faults, values
 from .errors import safe_text
-from .metrics import GaugeCell, HistogramCell, Instrument, number
+from .metrics import GaugeCell, HistogramCell, Instrument, accepted, number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,10 +32,11 @@ class SumCell:
         round: The collection for which it was observed last.
     """
 
-    __slots__ = ("attributes", "news", "round", "seen", "value")
+    __slots__ = ("attributes", "news", "owner", "round", "seen", "value")
 
     def __init__(self, attributes: dict[str, Any]) -> None:
         self.attributes = attributes
+        self.owner: Any = None
         self.clear()
 
     def clear(self) -> None:
@@ -46,11 +47,11 @@ class SumCell:
         self.news = False
 
     def add(self, value: int | float) -> None:
-        """Add a finite number; anything else raises ``TypeError`` or ``ValueError``."""
-        if type(value) is not float and type(value) is not int:
-            value = number(value)
-        if not -_MOST <= value <= _MOST:
-            raise ValueError(value)
+        """Add a finite number; anything else is told, or raises where there is no ``owner``."""
+        if (type(value) is not float and type(value) is not int) or not -_MOST <= value <= _MOST:
+            value = accepted(value, -_MOST, self.owner)
+            if value is None:
+                return
         self.value += value
         self.news = True
 

@@ -10,13 +10,13 @@ cdef class Meter:
 @cython.final
 cdef class CounterCell:
     cdef public dict attributes
-    cdef public object value, seen
+    cdef public object owner, value, seen
     cpdef add(self, value)
 
 @cython.final
 cdef class GaugeCell:
     cdef public dict attributes
-    cdef public object value
+    cdef public object owner, value
     cpdef set(self, value)
 
 @cython.final
@@ -25,7 +25,7 @@ cdef class HistogramCell:
     cdef public list raw, bounded
     cdef public tuple bounds
     cdef public long count, zero
-    cdef public object sum, min, max, lock
+    cdef public object owner, sum, min, max, lock
     cpdef record(self, value)
 
 cdef class Instrument:

@@ -74,39 +74,45 @@ METER = Meter()
 
 
 class CounterCell:
-    """One series of a counter. It only grows; the collector remembers what it has seen."""
+    """One series of a counter. It only grows; the collector remembers what it has seen.
 
-    __slots__ = ("attributes", "seen", "value")
+    Attributes:
+        owner: The instrument, where the program keeps the cell (``bind``): told of what the cell cannot take.
+    """
+
+    __slots__ = ("attributes", "owner", "seen", "value")
 
     def __init__(self, attributes: dict[str, Any]) -> None:
         self.attributes = attributes
+        self.owner: Any = None
         self.value: int | float = 0
         self.seen: int | float = 0
 
     def add(self, value: int | float) -> None:
-        """Add a finite number that is not negative; anything else raises ``TypeError`` or ``ValueError``."""
-        if type(value) is not float and type(value) is not int:
-            value = number(value)
-        if not 0 <= value <= _MOST:
-            raise ValueError(value)
+        """Add a finite number that is not negative; anything else is told, or raises where there is no ``owner``."""
+        if (type(value) is not float and type(value) is not int) or not 0 <= value <= _MOST:
+            value = accepted(value, 0, self.owner)
+            if value is None:
+                return
         self.value += value
 
 
 class GaugeCell:
     """One series of a gauge: the last value, None when it was not set since it was read."""
 
-    __slots__ = ("attributes", "value")
+    __slots__ = ("attributes", "owner", "value")
 
     def __init__(self, attributes: dict[str, Any]) -> None:
         self.attributes = attributes
+        self.owner: Any = None
         self.value: int | float | None = None
 
     def set(self, value: int | float) -> None:
-        """Remember a finite number; anything else raises ``TypeError`` or ``ValueError``."""
-        if type(value) is not float and type(value) is not int:
-            value = number(value)
-        if not -_MOST <= value <= _MOST:
-            raise ValueError(value)
+        """Remember a finite number; anything else is told, or raises where there is no ``owner``."""
+        if (type(value) is not float and type(value) is not int) or not -_MOST <= value <= _MOST:
+            value = accepted(value, -_MOST, self.owner)
+            if value is None:
+                return
         self.value = value
 
 
@@ -117,11 +123,13 @@ class HistogramCell:
     """
 
     __slots__ = (
-        "attributes", "bounded", "bounds", "buckets", "count", "lock", "max", "min", "negative", "raw", "sum", "zero",
+        "attributes", "bounded", "bounds", "buckets", "count", "lock", "max", "min", "negative", "owner", "raw", "sum",
+        "zero",
     )  # fmt: skip
 
     def __init__(self, attributes: dict[str, Any], lock: Any, bounds: tuple[float, ...] | None = None) -> None:
         self.attributes = attributes
+        self.owner: Any = None
         self.lock = lock
         self.bounds = bounds
         self.raw: list[int | float] = []
@@ -139,11 +147,11 @@ class HistogramCell:
         self.max: int | float = 0
 
     def record(self, value: int | float) -> None:
-        """Take a finite number; anything else raises ``TypeError`` or ``ValueError``."""
-        if type(value) is not float and type(value) is not int:
-            value = number(value)
-        if not -_MOST <= value <= _MOST:
-            raise ValueError(value)
+        """Take a finite number; anything else is told, or raises where there is no ``owner``."""
+        if (type(value) is not float and type(value) is not int) or not -_MOST <= value <= _MOST:
+            value = accepted(value, -_MOST, self.owner)
+            if value is None:
+                return
         self.raw.append(value)
         if len(self.raw) > PLAIN:
             self._fold_if_free()
@@ -197,6 +205,25 @@ def number(value: Any) -> int | float:
     if isinstance(value, (str, bytes, bytearray)):
         raise TypeError(value)
     return float(value)
+
+
+def accepted(value: Any, least: float, owner: Any) -> Any:
+    """Return a value as a number that a cell takes; None where it is none and the instrument has been told.
+
+    Raises:
+        Exception: It is none, and nobody is there to be told.
+    """
+    try:
+        if type(value) is not float and type(value) is not int:
+            value = number(value)
+        if not least <= value <= _MOST:
+            raise ValueError(value)
+    except Exception:
+        if owner is None:
+            raise
+        owner._refuse(value)
+        return None
+    return value
 
 
 def bucket(value: int | float) -> int:
@@ -319,7 +346,9 @@ class Instrument:
 
     def bind(self, /, **dimensions: Any) -> Any:
         """Return the cell of these dimensions: its ``add``, ``set`` or ``record`` saves the look-up on each call."""
-        return self.cell(dimensions)
+        found = self.cell(dimensions)
+        found.owner = self
+        return found
 
     def all_cells(self) -> list[Any]:
         """Return every cell there is."""

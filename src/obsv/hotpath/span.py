@@ -749,7 +749,7 @@ class Span(Readable):
             faults.report("set_attributes")
             return
         for key, value in pairs:
-            self.set_attribute(key if isinstance(key, str) or not values.has_text(key) else safe_text(key), value)
+            self.set_attribute(key if isinstance(key, str) else _text_of_key(key), value)
 
     def set(self, /, **attributes: Any) -> Span:
         """Set attributes by keyword and return the span. Example: ``span.set(order_id=7, paid=True)``."""
@@ -833,7 +833,7 @@ class Span(Readable):
             return
         kept = target.attributes
         for key, value in pairs:
-            text = str.__str__(key) if isinstance(key, str) else ""
+            text = str.__str__(key) if isinstance(key, str) else _text_of_key(key)
             if not text or not limit:
                 target.dropped += 1
                 continue
@@ -969,6 +969,14 @@ class Span(Readable):
 _part = cython.declare(cython.Py_ssize_t, PART)
 
 _STATUSES = {"ok": OK, "error": ERROR, "unset": UNSET, UNSET: UNSET, OK: OK, ERROR: ERROR}
+
+
+def _text_of_key(key: Any) -> str:
+    """Return the key of an attribute that is no text as one; empty, and so left out, where it says nothing."""
+    try:
+        return safe_text(key) if key and values.has_text(key) else ""
+    except Exception:  # noqa: BLE001 - the key's own methods
+        return ""
 
 
 def _moment(time: Any, now: int) -> int:

@@ -19,7 +19,7 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 from ..hotpath import headers
 from ..hotpath.baggage import format_baggage, parse_baggage
 from ..hotpath.errors import safe_text
-from ..hotpath.span import SUPPRESSED, Remote, Span, attach, current, detach
+from ..hotpath.span import RANDOM, SAMPLED, SUPPRESSED, Remote, Span, attach, current, detach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def resolve(state: Any) -> Any:
         context.trace_id >> 64,
         context.trace_id & _MASK64,
         context.span_id,
-        int(context.trace_flags),
+        int(context.trace_flags) & (SAMPLED | RANDOM),  # other bits are not passed on (Trace Context level 2)
         context.trace_state.to_header() if context.trace_state else None,
         dict(state),
     )

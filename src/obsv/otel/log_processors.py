@@ -121,15 +121,17 @@ class Processors:
             everything = done is not False and everything
         return everything
 
-    def shutdown(self) -> None:
-        """Shut all of them down."""
+    def shutdown(self) -> bool:
+        """Shut all of them down; False where one raises."""
         if not self:
-            return
+            return True
         if self._parallel():
-            self._guarded("shutdown", lambda: self._multi.shutdown())
-            return
+            return self._guarded("shutdown", lambda: self._multi.shutdown()) is not False
+        everything = True
         for processor in self._each():
-            self._guarded("shutdown", lambda processor=processor: processor.shutdown())  # type: ignore[misc]
+            done = self._guarded("shutdown", lambda processor=processor: processor.shutdown())  # type: ignore[misc]
+            everything = done is not False and everything
+        return everything
 
     def _guarded(self, step: str, call: Callable[[], Any]) -> Any:
         """Return what ``call`` returns, False where it raises."""

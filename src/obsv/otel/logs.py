@@ -17,6 +17,7 @@ from weakref import WeakMethod
 
 from opentelemetry import _logs as api
 
+from .. import guests
 from ..hotpath import faults
 from ..hotpath import span as hot
 from ..hotpath.errors import safe_text
@@ -73,6 +74,7 @@ class LoggerProvider(api.LoggerProvider):
     ) -> None:
         self._given_resource = resource
         self._processors = Processors(multi_log_record_processor)
+        self._shut = False
         self._given_limits = log_record_limits
         self._limits: Limits | None = None if log_record_limits is None else _limits_of(log_record_limits)
         self._settings: Any = None  # those that the limits were read from
@@ -124,7 +126,16 @@ class LoggerProvider(api.LoggerProvider):
 
     def add_log_record_processor(self, log_record_processor: Any) -> None:
         """Show every record, also of loggers that exist already, to an SDK ``LogRecordProcessor`` before it leaves."""
+        self._shut = False
         self._processors.add(log_record_processor)
+        self._be_guest()
+
+    def _be_guest(self) -> None:
+        if self is _provider:
+            guests.add(guests.Guest("log record processors", self._flush_processors, self._let_go))
+
+    def _flush_processors(self, seconds: float) -> bool:
+        return self._shut or self._processors.force_flush(seconds)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Flush the processors, then send what is queued; True when everything left in time."""
@@ -139,8 +150,16 @@ class LoggerProvider(api.LoggerProvider):
             everything = self._flush(max(0.0, deadline - monotonic())) and everything
         return everything
 
+    def _let_go(self) -> Callable[[float], bool]:
+        """Forget the processors, so that another ``init()`` begins with none; return what shuts them down with obsv,
+        unless the program has."""
+        processors, ended = self._processors, self._shut
+        self._processors, self._shut = Processors(), False
+        return lambda seconds: ended or processors.shutdown()
+
     def shutdown(self) -> None:
         """Shut the processors down and send what is queued. obsv itself goes on: ``obsv.shutdown()`` ends it."""
+        self._shut = True
         self._processors.shutdown()
         if self._flush is not None:
             self._flush(30.0)
@@ -181,6 +200,7 @@ class LoggerProvider(api.LoggerProvider):
 
     @property
     def _multi_log_record_processor(self) -> Any:
+        self._be_guest()
         return self._processors.multi()
 
     def _set_logger_configurator(self, *, logger_configurator: Callable[[Any], Any]) -> None:

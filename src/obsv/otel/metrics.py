@@ -17,6 +17,7 @@ from time import monotonic
 
 from opentelemetry import metrics as api
 
+from .. import guests
 from ..hotpath import faults, values
 from ..hotpath.api_metrics import KINDS, ApiInstrument, typed
 from ..hotpath.errors import safe_text
@@ -157,6 +158,8 @@ class MeterProvider(api.MeterProvider):
 
     def add_metric_reader(self, metric_reader: MetricReader) -> None:
         """Let a reader of the SDK see what is recorded from now on, by instruments that exist already too."""
+        if self is _provider:
+            guests.add(guests.Guest("metric readers", self._flush_readers, lambda: self._end_readers))
         with _making:
             if self._engine is None:
                 engine = self._sdk((metric_reader,))
@@ -176,6 +179,33 @@ class MeterProvider(api.MeterProvider):
             return
         engine.remove_metric_reader(metric_reader)
         engine._metric_readers = tuple([reader for reader in engine._metric_readers if reader is not metric_reader])
+
+    def _flush_readers(self, seconds: float) -> bool:
+        engine = self._engine
+        if engine is None or engine._shutdown:
+            return True
+        everything = True
+        for reader in engine._metric_readers:
+            try:
+                everything = reader.force_flush(seconds * 1000) is not False and everything
+            except Exception as error:  # noqa: BLE001 - a reader of the user's
+                faults.report(f"force_flush of metric reader {type(reader).__name__}", error)
+                everything = False
+        return everything
+
+    def _end_readers(self, seconds: float) -> bool:
+        """Shut the readers down with obsv, unless the program has; the provider goes on for another ``init()``."""
+        engine = self._engine
+        if engine is None or engine._shutdown:
+            return True
+        everything = self._flush_readers(seconds)  # removed, a reader collects no more
+        for reader in engine._metric_readers:
+            try:
+                self.remove_metric_reader(reader)
+            except Exception as error:  # noqa: BLE001 - a reader of the user's
+                faults.report(f"shutdown of metric reader {type(reader).__name__}", error)
+                everything = False
+        return everything
 
     def _set_meter_configurator(self, *, meter_configurator: Any) -> None:
         """Switch meters on and off, as the SDK's provider does: those that exist too."""
@@ -426,7 +456,7 @@ def _milliseconds(timeout: Any, default: float) -> float:
 def _flush(seconds: float) -> bool:
     from .. import runtime
 
-    return runtime.flush(seconds)
+    return runtime.flush_sinks(seconds)
 
 
 def _sdk_loaded() -> bool:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 from opentelemetry.context import Context
 
 from ..hotpath import faults
+from ..hotpath.errors import safe_text
+from ..hotpath.span import current
+from ..hotpath.values import clean
 from .view import SpanView
 
 TYPE_CHECKING = False
@@ -31,7 +36,7 @@ class Listener:
 
     def started(self, span: Span, parent: Any) -> None:
         """Tell that ``span`` has begun; ``parent`` is a ``Context`` where the program gave one."""
-        context = parent if isinstance(parent, Context) else None
+        context = parent if isinstance(parent, Context) and parent is not current() else None
         for each in _members(self._processor()):
             try:
                 each.on_start(span, parent_context=context)
@@ -51,11 +56,60 @@ class Listener:
                     ending(span)
                 except Exception as error:  # noqa: BLE001 - a processor of the user's
                     faults.report(f"span processor {type(each).__name__}", error)
+        view = SpanView(span)  # one for all: what a processor changes in it, those behind it see
         for each in members:
             try:
-                each.on_end(SpanView(span))
+                each.on_end(view)
             except Exception as error:  # noqa: BLE001 - a processor of the user's
                 faults.report(f"span processor {type(each).__name__}", error)
+        if span.scope.outlet.queues:
+            _take_over(view, span)
+
+
+def _take_over(view: SpanView, span: Span) -> None:
+    """Let obsv's sinks send the name and the attributes that processors have set, to hide a secret for instance."""
+    changed = view.__dict__
+    try:
+        if changed.get("_name", span.name) is not span.name:
+            span.name = safe_text(changed["_name"])
+        if "_attributes" in changed and getattr(changed["_attributes"], "_dict", None) is not span.attributes:
+            given = dict(changed["_attributes"] or {})
+            span.attributes = {}  # not the old ones, should the new ones be unusable
+            span.attributes = {safe_text(key): clean(value) for key, value in given.items()}
+    except Exception as error:  # noqa: BLE001 - whatever a processor has set
+        faults.report("attributes set by a span processor", error)
+
+
+def flush(processor: Any, milliseconds: float) -> bool:
+    """Flush processors one after the other, within so many milliseconds for all; True when each says that it has.
+
+    As in the SDK, those that come when the time is up are left out; other than there, one that raises is reported and
+    those behind it get their turn.
+    """
+    deadline = monotonic() + milliseconds / 1000
+    everything = True
+    for each in _members(processor):
+        left = int((deadline - monotonic()) * 1000)
+        if left <= 0:
+            return False
+        try:
+            everything = each.force_flush(left) is not False and everything
+        except Exception as error:  # noqa: BLE001 - a processor of the user's
+            faults.report(f"force_flush of span processor {type(each).__name__}", error)
+            everything = False
+    return everything
+
+
+def shut(processor: Any) -> bool:
+    """Shut processors down one after the other; one that raises is reported, and the others get their turn."""
+    everything = True
+    for each in _members(processor):
+        try:
+            each.shutdown()
+        except Exception as error:  # noqa: BLE001 - a processor of the user's
+            faults.report(f"shutdown of span processor {type(each).__name__}", error)
+            everything = False
+    return everything
 
 
 def _members(processor: Any) -> tuple[Any, ...]:

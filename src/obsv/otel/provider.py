@@ -5,10 +5,13 @@ Nothing that a program passes makes them raise: what cannot be used is left out 
 
 from __future__ import annotations
 
+from time import monotonic
+
 from opentelemetry import trace as api
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation import _SPAN_KEY
 
+from .. import guests
 from ..hotpath import faults
 from ..hotpath.errors import safe_text
 from ..hotpath.span import NO_RECORD, NO_STATUS, OUTLET, Scope, Span, _moment, attach, current, detach, new_span
@@ -83,19 +86,6 @@ class BaseProvider(api.TracerProvider):
     def _active_span_processor(self) -> Any:
         raise NotImplementedError
 
-    def _flush_processors(self, timeout_millis: int) -> bool:
-        try:
-            return self._active_span_processor.force_flush(timeout_millis) is not False
-        except Exception as error:  # noqa: BLE001 - a processor of the user's
-            faults.report("force_flush of a span processor", error)
-            return False
-
-    def _shut_processors(self) -> None:
-        try:
-            self._active_span_processor.shutdown()
-        except Exception as error:  # noqa: BLE001 - a processor of the user's
-            faults.report("shutdown of a span processor", error)
-
 
 class InitProvider(BaseProvider):
     """The provider of ``obsv.init()``: its spans go to obsv's sinks, and to the processors that somebody adds.
@@ -110,19 +100,18 @@ class InitProvider(BaseProvider):
         super().__init__(OUTLET)
         self._flush = flush
         self._processor: Any = None
+        self._shut = False
 
     @property
     def _active_span_processor(self) -> Any:
         if self._processor is None:
-            import atexit
-
             from opentelemetry.sdk.trace import SynchronousMultiSpanProcessor
 
             from .processors import Listener
 
-            self._processor = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]
-            OUTLET.listener = Listener(lambda: self._processor)
-            atexit.register(self._shut_processors)
+            self._processor = processor = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]
+            OUTLET.listener = Listener(lambda: self._processor or processor)
+            guests.add(guests.Guest("span processors", self._flush_processors, self._let_go))
         return self._processor
 
     @_active_span_processor.setter
@@ -130,20 +119,45 @@ class InitProvider(BaseProvider):
         self._active_span_processor  # noqa: B018 - makes the listener
         self._processor = processor
 
+    def _flush_processors(self, seconds: float) -> bool:
+        if self._processor is None or self._shut:
+            return True
+        from .processors import flush
+
+        return flush(self._processor, seconds * 1000)
+
+    def _shut_processors(self) -> None:
+        if self._processor is not None:
+            from .processors import shut
+
+            self._shut = True
+            shut(self._processor)
+
+    def _let_go(self) -> Callable[[float], bool]:
+        """Forget the processors, so that another ``init()`` begins with none; return what shuts them down with obsv,
+        unless the program has."""
+        from .processors import shut
+
+        processor, ended = self._processor, self._shut
+        self._processor, self._shut = None, False
+        OUTLET.listener = None
+        return lambda seconds: ended or shut(processor)
+
+    def add_span_processor(self, span_processor: Any) -> None:
+        """Tell a processor of every span from now on, also of tracers and spans that are there already."""
+        self._shut = False
+        super().add_span_processor(span_processor)
+
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Send what is queued; True when everything left in time."""
-        try:
-            seconds = timeout_millis / 1000
-        except Exception:  # noqa: BLE001 - whatever was given
-            faults.tell("force_flush() needs milliseconds; 30,000 are used", key="force_flush")
-            seconds = 30.0
-        flushed = self._processor is None or self._flush_processors(int(seconds * 1000))
-        return self._flush(seconds) and flushed
+        seconds = milliseconds(timeout_millis) / 1000
+        deadline = monotonic() + seconds
+        flushed = self._flush_processors(seconds)
+        return self._flush(max(0.0, deadline - monotonic())) and flushed
 
     def shutdown(self) -> None:
         """Send what is queued, and shut the processors down. obsv itself goes on: ``obsv.shutdown()`` ends it."""
-        if self._processor is not None:
-            self._shut_processors()
+        self._shut_processors()
         self._flush(30.0)
 
     @property
@@ -256,7 +270,8 @@ class Tracer(api.Tracer):
         if links is not None:
             _link(made, links)
         if start_time is not None:
-            made.start_given = _moment(start_time, 0)
+            # 0 would mean now
+            made.start_given = 1 if type(start_time) is int and not start_time else _moment(start_time, 0)
         if record_exception is not True or set_status_on_exception is not True:
             made.quiet = (0 if record_exception else NO_RECORD) | (0 if set_status_on_exception else NO_STATUS)
         made.begin(current() if context is None else context)
@@ -386,6 +401,15 @@ class _EachCall(Call):
         return _Current(first._scope, first._start, first._record, first._status, first._end)
 
 
+def milliseconds(timeout: Any) -> float:
+    """Return how long a ``force_flush()`` may take, by what was given."""
+    try:
+        return float(timeout)
+    except Exception:  # noqa: BLE001 - whatever was given
+        faults.tell("force_flush() needs milliseconds; 30,000 are used", key="force_flush")
+        return 30_000.0
+
+
 def _name(name: object) -> str:
     return name if type(name) is str else safe_text(name)
 
@@ -442,9 +466,9 @@ def listener_of_init() -> Any:
 
 
 def _flush(seconds: float) -> bool:
-    from ..runtime import flush
+    from ..runtime import flush_sinks
 
-    return flush(seconds)
+    return flush_sinks(seconds)
 
 
 def install(flush: Callable[[float], bool]) -> None:

@@ -9,6 +9,7 @@ from opentelemetry import trace as api
 from opentelemetry.context import Context
 
 from ..hotpath import faults
+from ..hotpath.errors import safe_text
 from ..hotpath.span import SUPPRESSED, Span, current, resolve
 from .context import as_context
 
@@ -71,10 +72,10 @@ class Governor:
         if self.generator is not None:
             try:
                 if parent is None:
-                    trace_id = int(self.generator.generate_trace_id())
+                    trace_id = _checked(self.generator.generate_trace_id(), 128)
                     span.trace_hi, span.trace_lo = trace_id >> 64, trace_id & _MASK64
                     random = bool(getattr(self.generator, "is_trace_id_random", bool)())
-                span.id64 = int(self.generator.generate_span_id())
+                span.id64 = _checked(self.generator.generate_span_id(), 64)
             except Exception as error:  # noqa: BLE001 - a generator of the user's
                 faults.report(f"id generator {type(self.generator).__name__}", error)
         span.flags = 2 if (random if parent is None else parent.trace_flags & 2) else 0
@@ -87,18 +88,47 @@ class Governor:
             result = self.sampler.should_sample(
                 context, trace_id, span.name, _KINDS[span.kind_value], span.attributes or None, links
             )
-            decision, attributes, state = result.decision, dict(result.attributes or {}), result.trace_state
-            sampled, recording = decision.is_sampled(), decision.is_recording()
+            decision, attributes = result.decision, dict(result.attributes or {})
+            sampled, recording = bool(decision.is_sampled()), bool(decision.is_recording())
+            state = _header(result.trace_state)
         except Exception as error:  # noqa: BLE001 - a sampler of the user's
             faults.report(f"sampler {type(self.sampler).__name__}", error)
+            from opentelemetry.sdk.trace.sampling import Decision
+
             sampled = recording = parent is None or bool(parent.trace_flags & 1)
-            decision, attributes, state = None, dict(span.attributes), parent.trace_state if parent else None
+            decision = Decision.RECORD_AND_SAMPLE if sampled else Decision.DROP
+            attributes, state = span.attributes, _header(parent.trace_state) if parent else None
         span.flags |= 1 if sampled else 0
-        span.tracestate = (state.to_header() or None) if state else None
-        if attributes != span.attributes:
+        span.tracestate = state
+        if attributes is not span.attributes and not _same(attributes, span.attributes):
             span.attributes = {}
             span.set_attributes(attributes)
         return decision, recording
+
+
+def _checked(number: Any, bits: int) -> int:
+    """Return an id that a generator made.
+
+    Raises:
+        ValueError: It is none: not a number, zero, or too large (W3C Trace Context, "trace-id", "parent-id").
+    """
+    if not isinstance(number, int) or not 0 < number < 1 << bits:
+        raise ValueError(f"{safe_text(number)[:60]!r} is no id: an int of {bits} bits other than 0 is needed")
+    return int(number)
+
+
+def _header(state: Any) -> str | None:
+    text = state.to_header() if state else None
+    if text and not isinstance(text, str):
+        raise TypeError(f"a trace state is written as text, not as {type(text).__name__}")
+    return text or None
+
+
+def _same(given: dict[str, Any], own: dict[str, Any]) -> bool:
+    try:
+        return given == own
+    except Exception:  # noqa: BLE001 - arrays, and other values whose comparison raises
+        return False
 
 
 def _parent(given: Any) -> tuple[Context | None, api.SpanContext | None]:

@@ -17,8 +17,8 @@ from opentelemetry.sdk.trace import sampling
 from ..hotpath import faults
 from ..hotpath.span import Outlet, Scope
 from . import adopt_sdk, bridge
-from .processors import Listener
-from .provider import BaseProvider
+from .processors import Listener, flush, shut
+from .provider import BaseProvider, milliseconds
 from .sampling import govern
 
 TYPE_CHECKING = False
@@ -151,11 +151,11 @@ class TracerProvider(BaseProvider):
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Let every processor export what it has; False when one did not make it in time."""
-        return self._flush_processors(timeout_millis)
+        return flush(self._processor, milliseconds(timeout_millis))
 
     def shutdown(self) -> None:
         """Shut the processors down."""
-        self._shut_processors()
+        shut(self._processor)
         if self._atexit_handler is not None:
             atexit.unregister(self._atexit_handler)
             self._atexit_handler = None

@@ -37,7 +37,8 @@ class SpanView(ReadableSpan):
     """A ``ReadableSpan`` over a finished span of ours.
 
     The private attributes that ``ReadableSpan`` works on are made on demand, so a processor that only queues the span
-    costs nearly nothing; they can be set, too, which changes the view and not the span.
+    costs nearly nothing; they can be set, too, which changes the view and not the span. (Of what processors set
+    in their ``on_end``, :mod:`obsv.otel.processors` takes name and attributes over for obsv's own sinks.)
     """
 
     def __init__(self, span: Span) -> None:

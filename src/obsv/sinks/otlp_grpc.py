@@ -45,7 +45,9 @@ class GrpcChannel:
         self._grpc = grpc
         self._target = target
         self._retry_codes = frozenset(retry_codes)
-        self._metadata = tuple(target.headers.items())
+        # gRPC, "Requests": what ends with -bin has bytes for a value.
+        headers = target.headers.items()
+        self._metadata = tuple([(key, text.encode() if key.endswith("-bin") else text) for key, text in headers])
         scheme, _, rest = target.url.partition("://")
         place = rest.partition("/")[0].rpartition("@")[2]
         options = [("grpc.primary_user_agent", user_agent)]
@@ -106,11 +108,13 @@ def _credentials(grpc: Any, target: OtlpTarget) -> Any:
             raise SinkError(f"credential provider {target.credentials} gives no grpc.ChannelCredentials")
         return made
     try:
-        return grpc.ssl_channel_credentials(
-            _file(target.certificate), _file(target.client_key), _file(target.client_certificate)
-        )
+        root, key, chain = _file(target.certificate), _file(target.client_key), _file(target.client_certificate)
     except OSError as error:
         raise SinkError(f"cannot read {error.filename}: {error.strerror}") from error
+    if bool(key) != bool(chain):  # gRPC's C core would end the whole process
+        there, missing = ("key", "certificate") if key else ("certificate", "key")
+        raise SinkError(f"there is a client {there} and no client {missing} (or an empty file): gRPC needs both")
+    return grpc.ssl_channel_credentials(root, key, chain)
 
 
 def _file(path: str | None) -> bytes | None:

@@ -91,6 +91,28 @@ def test_a_bound_cell_is_the_same_series(meter: Meter) -> None:
     assert one(meter).value == 3
 
 
+@pytest.mark.parametrize("value", [None, "5", [], float("nan"), float("inf"), 10**400, object()])
+def test_a_cell_that_a_program_keeps_never_raises(meter: Meter, capsys: pytest.CaptureFixture[str], value: Any) -> None:
+    faults.reset()
+    for kind, record in ((Counter, "add"), (Gauge, "set"), (Histogram, "record")):
+        cell = kind(kind.__name__, "Count", "", None, meter).bind(a="x")
+        for _ in range(3):
+            getattr(cell, record)(value)
+        getattr(cell, record)(True)
+    assert faults.counts["metric value"] == 9
+    assert capsys.readouterr().err.count("\n") == 3  # once a metric
+    faults.reset()
+
+
+def test_a_counter_that_a_program_keeps_never_falls(meter: Meter) -> None:
+    faults.reset()
+    cell = Counter("c", "Count", "", None, meter).bind(a="x")
+    cell.add(-1)
+    cell.add(2)
+    assert (cell.value, faults.counts["metric value"]) == (2, 1)
+    faults.reset()
+
+
 class Unreadable:
     def __str__(self) -> str:
         raise RuntimeError

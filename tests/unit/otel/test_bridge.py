@@ -144,7 +144,7 @@ def test_flushing_through_the_provider(seen: Capture) -> None:
     assert provider.force_flush(500) is False
     provider.shutdown()
     assert provider.force_flush("x") is True  # type: ignore[arg-type]
-    assert given == [30.0, 0.5, 30.0, 30.0]
+    assert [round(seconds, 1) for seconds in given] == [30.0, 0.5, 30.0, 30.0]
     installed: Any = trace.get_tracer_provider()
     assert installed.force_flush(5000) is True
     installed.shutdown()

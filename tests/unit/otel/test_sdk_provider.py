@@ -8,7 +8,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from opentelemetry import baggage, trace
+from opentelemetry import baggage, context, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.resources import Resource
@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, DEFAULT_ON, Decision, Sampler, StaticSampler
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, DEFAULT_ON, Decision, Sampler, SamplingResult, StaticSampler
 
 import obsv
 from obsv.hotpath import faults
@@ -142,6 +142,125 @@ def test_an_id_generator_that_raises_leaves_obsvs_ids(swallowing: None) -> None:
     provider_with(exporter, id_generator=Broken()).get_tracer("t").start_span("s").end()
     [span] = exporter.get_finished_spans()
     assert span.get_span_context().is_valid  # type: ignore[union-attr]
+
+
+class Bad:
+    """Raises whatever is asked of it."""
+
+    def __bool__(self) -> bool:
+        raise RuntimeError
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("state", ["a=b", 5, Bad()])
+def test_a_sampler_whose_trace_state_is_none(swallowing: None, state: Any) -> None:
+    class Odd(Sampler):
+        def should_sample(self, *_: Any, **__: Any) -> Any:
+            result = SamplingResult(Decision.RECORD_AND_SAMPLE)
+            result.trace_state = state
+            return result
+
+        def get_description(self) -> str:
+            return "odd"
+
+    exporter = InMemorySpanExporter()
+    provider_with(exporter, sampler=Odd()).get_tracer("t").start_span("s").end()
+    assert len(exporter.get_finished_spans()) == 1
+    assert faults.counts["sampler Odd"] == 1
+
+
+def test_a_sampler_whose_attributes_cannot_be_compared() -> None:
+    class Odd(Sampler):
+        def should_sample(self, *_: Any, **__: Any) -> Any:
+            return SamplingResult(Decision.RECORD_AND_SAMPLE, {"k": Bad(), "n": 1})
+
+        def get_description(self) -> str:
+            return "odd"
+
+    exporter = InMemorySpanExporter()
+    provider_with(exporter, sampler=Odd()).get_tracer("t").start_span("s", attributes={"k": 1}).end()
+    [span] = exporter.get_finished_spans()
+    assert dict(span.attributes or {}) == {"k": None, "n": 1}
+
+
+@pytest.mark.parametrize("made", [0, -1, 1 << 128, "12", 1.5, None])
+def test_ids_that_are_none_are_replaced(swallowing: None, made: Any) -> None:
+    class Odd(IdGenerator):
+        def generate_span_id(self) -> int:
+            return made  # type: ignore[no-any-return]
+
+        def generate_trace_id(self) -> int:
+            return made  # type: ignore[no-any-return]
+
+    exporter = InMemorySpanExporter()
+    provider_with(exporter, id_generator=Odd()).get_tracer("t").start_span("s").end()
+    [span] = exporter.get_finished_spans()
+    assert span.get_span_context().is_valid  # type: ignore[union-attr]
+    assert faults.counts["id generator Odd"] == 1
+
+
+def test_flags_that_nobody_knows_are_not_passed_on() -> None:
+    exporter = InMemorySpanExporter()
+    tracer = provider_with(exporter).get_tracer("t")
+    for flags in (0xFF, 0xFD):
+        parent = trace.NonRecordingSpan(trace.SpanContext(5, 6, True, trace.TraceFlags(flags)))
+        tracer.start_span("s", trace.set_span_in_context(parent)).end()
+    assert [int(span.context.trace_flags) for span in exporter.get_finished_spans()] == [3, 1]
+
+
+class Hide(SpanProcessor):
+    def on_end(self, span: Any) -> None:
+        span._name = "login"
+        span._attributes = {"password": "***", "list": [1]}
+
+
+def test_what_a_processor_changes_those_behind_it_see() -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(Hide())
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    provider.get_tracer("t").start_span("login ann", attributes={"password": "secret"}).end()
+    [span] = exporter.get_finished_spans()
+    assert (span.name, dict(span.attributes or {})) == ("login", {"password": "***", "list": [1]})
+
+
+def test_what_a_processor_hides_obsvs_sinks_do_not_send(seen: Capture) -> None:
+    provider: Any = trace.get_tracer_provider()
+    provider.add_span_processor(Hide())
+    with obsv.span("login ann", password="secret"):
+        pass
+    span = seen.span("login")
+    assert span.attributes == {"password": "***", "list": (1,)}
+    obsv.shutdown()
+
+
+def test_a_start_at_the_epoch() -> None:
+    exporter = InMemorySpanExporter()
+    provider_with(exporter).get_tracer("t").start_span("s", start_time=0).end(5)
+    [span] = exporter.get_finished_spans()
+    assert (span.start_time, span.end_time) == (1, 5)
+
+
+def test_processors_see_a_parent_context_only_where_one_was_given() -> None:
+    given: list[Any] = []
+
+    class Keep(SpanProcessor):
+        def on_start(self, span: Any, parent_context: Any = None) -> None:
+            given.append(parent_context)
+
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(Keep())
+    tracer = provider.get_tracer("t")
+    other = baggage.set_baggage("k", "w")
+    token = context.attach(baggage.set_baggage("k", "v"))
+    tracer.start_span("current").end()
+    tracer.start_span("given", other).end()
+    context.detach(token)
+    assert given == [None, other]
 
 
 def test_a_sampler_that_is_set_takes_effect_at_once() -> None:
@@ -295,3 +414,21 @@ def test_the_sampler_of_the_settings(name: str, kept: int) -> None:
     """
     done = run(code, OTEL_TRACES_SAMPLER=sampler, OTEL_TRACES_SAMPLER_ARG=argument)
     assert (done.returncode, done.stdout) == (0, f"{kept}\n"), done.stderr
+
+
+@pytest.mark.parametrize("kind", [sdk.TracerProvider, TracerProvider])
+def test_keys_that_are_no_text(kind: Any) -> None:
+    odd: Any = {1: 1, None: 2, 0: 3, "": 4, (1, 2): 5, Bad: 6, "k": 7}
+    expected = {"1": 1, "(1, 2)": 5, str(Bad): 6, "k": 7}
+    exporter = InMemorySpanExporter()
+    provider = kind(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    link = trace.Link(trace.SpanContext(1, 2, False), odd)
+    span = provider.get_tracer("t").start_span("s", attributes=odd, links=[link])
+    span.add_event("e", odd)
+    span.end()
+    [found] = exporter.get_finished_spans()
+    assert dict(found.attributes or {}) == expected
+    assert dict(found.events[0].attributes or {}) == expected
+    assert dict(found.links[0].attributes or {}) == expected
+    assert found.dropped_attributes == found.events[0].dropped_attributes == 3
