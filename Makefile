@@ -9,11 +9,11 @@ HOTPATH := $(wildcard src/obsv/hotpath/*.py src/obsv/hotpath/*.pxd)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint conformance bench format clean
+.PHONY: help demo test lint conformance bench bench-setup bench-quick bench-gate bench-readme format clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(BUILT) ## run the shop in examples/shop, send it traffic, and show what obsv saw (half a minute)
 	@$(BIN)/python examples/shop/demo.py $(ARGS)
@@ -29,8 +29,22 @@ lint: $(BUILT) ## check style and types
 conformance: $(BUILT) ## run the tests of OpenTelemetry's SDK and API against obsv (downloads their sources once)
 	@$(BIN)/python -m conformance $(ARGS)
 
-bench: $(BUILT) ## compare obsv's speed with its peers'
+bench: $(BUILT) ## compare obsv's speed with its peers' (ARGS="span_root --rounds 3", ARGS=curves; half an hour)
+	@$(BIN)/python -m benchmarks.setup
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-setup: $(BUILT) ## install the peers, each into an environment of its own below build/bench
+	@$(BIN)/python -m benchmarks.setup $(ARGS)
+
+bench-quick: $(BUILT) ## one short round of everything that `make bench` measures (two minutes)
+	@$(BIN)/python -m benchmarks.setup
+	@$(BIN)/python -m benchmarks --quick $(ARGS)
+
+bench-gate: $(BUILT) ## fail when a main operation costs more than it did (ARGS=--update notes what it costs now)
+	@$(BIN)/python -m benchmarks.gate $(ARGS)
+
+bench-readme: $(BUILT) ## write the kept results into README and docs (ARGS=--check: only say whether they are)
+	@$(BIN)/python -m benchmarks.readme $(ARGS)
 
 format: $(BUILT) ## format the code and sort its imports
 	@$(BIN)/ruff check --select I --fix .

@@ -9,12 +9,16 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import harness, plots, readme, report, scenarios, setup, store
 
+if TYPE_CHECKING:
+    from .scenario import Scenario
+
 
 def main() -> int:
-    """Parse the arguments, run, print; the exit status is 1 when a contestant failed, or under ``--check`` a bar is missed."""
+    """Parse the arguments, run, print. Exit status 1: a contestant failed, or under --check a bar is missed."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("scenario", nargs="*", help="which to run; --list names them")
     parser.add_argument("--rounds", type=int, default=None, help=f"fresh processes for each peer ({store.ROUNDS})")
@@ -41,17 +45,18 @@ def main() -> int:
     return _run(chosen, rounds, arguments)
 
 
-def _run(chosen: list[scenarios.Scenario], rounds: int, arguments: argparse.Namespace) -> int:
+def _run(chosen: list[Scenario], rounds: int, arguments: argparse.Namespace) -> int:
     colour = report.coloured(sys.stdout.isatty())
     about = store.machine()
     kept = rounds >= store.ROUNDS and not arguments.quick
     folder = arguments.output or (store.KEPT if kept else store.PASSING)
-    print(f"{about['python']}, {about['machine']}, {about['cpus']} CPUs, {about['date']}; {rounds} rounds, median (middle half)\n")
+    where = ", ".join([about["python"], about["machine"], f"{about['cpus']} CPUs", about["date"]])
+    print(f"{where}; {rounds} rounds, median (middle half)\n")
     results, failed = [], False
     for scenario in chosen:
         try:
             result = harness.run(scenario, rounds, scenario.quick_operations() if arguments.quick else None)
-        except harness.Failed as error:
+        except harness.FailedError as error:
             print(f"benchmarks: {error}\n", file=sys.stderr)
             failed = True
             continue

@@ -29,7 +29,7 @@ FOREIGN = ("OTEL_", "OBSV_", "AWS_", "DD_", "SENTRY_", "POWERTOOLS_", "PYTHON", 
 """Variables of the caller's that no contestant sees."""
 
 
-class Failed(Exception):
+class FailedError(Exception):
     """A contestant could not be measured; the text says which and why."""
 
 
@@ -58,7 +58,7 @@ def run(
     """Run all rounds against a sink process that accepts and discards.
 
     Raises:
-        Failed: A contestant could not be measured.
+        FailedError: A contestant could not be measured.
     """
     measure = measure or _measure
     values: dict[str, dict[str, list[float]]] = {peer.name: {} for peer in scenario.peers}
@@ -96,7 +96,7 @@ def _measure(scenario: Scenario, peer: Peer, url: str, operations: int) -> dict[
     try:
         out, err = process.communicate(timeout=TIMEOUT)
     except subprocess.TimeoutExpired:
-        raise Failed(f"{scenario.name}, {peer.name}: no result after {TIMEOUT} s") from None
+        raise FailedError(f"{scenario.name}, {peer.name}: no result after {TIMEOUT} s") from None
     finally:
         try:
             os.killpg(process.pid, signal.SIGKILL)
@@ -104,6 +104,6 @@ def _measure(scenario: Scenario, peer: Peer, url: str, operations: int) -> dict[
             pass
         process.wait()
     if process.returncode:
-        raise Failed(f"{scenario.name}, {peer.name}: exit status {process.returncode}\n{err[-2000:].strip()}")
+        raise FailedError(f"{scenario.name}, {peer.name}: exit status {process.returncode}\n{err[-2000:].strip()}")
     measured: dict[str, float] = json.loads(out.strip().splitlines()[-1])
     return measured

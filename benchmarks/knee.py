@@ -1,8 +1,8 @@
 """Tells whether a curve of costs is flat, linear, or bends upwards.
 
-Points lie far apart (1, 10, 100, ...) and each is noisy, so the test is coarse: a curve is *flat* when its dearest point
-costs at most twice its cheapest, and *linear* when a straight line with a start and a slope of no less than zero passes
-within a factor of 1.5 of every point. Anything else is a *knee*.
+Points lie far apart (1, 10, 100, ...) and each is noisy, so the test is coarse: a curve is *flat* when no point costs
+more than twice as much as one before it (growing cheaper is no knee), and *linear* when a straight line with a start
+and a slope of no less than zero passes within a factor of 1.5 of every point. Anything else is a *knee*.
 """
 
 from __future__ import annotations
@@ -13,9 +13,15 @@ LINEAR = 1.5
 
 def shape(points: list[tuple[float, float]]) -> str:
     """Return ``flat``, ``linear`` or ``knee`` for pairs of a place and its cost."""
-    costs = [cost for _, cost in points]
-    if min(costs) <= 0 or max(costs) <= FLAT * min(costs):
-        return "flat" if min(costs) > 0 else "knee"
+    least = points[0][1]
+    for _, cost in points:
+        if cost <= 0:
+            raise ValueError(f"a cost of {cost:g} is a measurement gone wrong")
+        least = min(least, cost)
+        if cost > FLAT * least:
+            break
+    else:
+        return "flat"
     start, slope = line(points)
     for place, cost in points:
         expected = start + slope * place

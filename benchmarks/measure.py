@@ -1,13 +1,15 @@
 """How a contestant is measured, in its own process and environment: nothing but the standard library is needed.
 
 *thread* is the wall time that the calling loop takes, *cpu* the process's user and system time until everything is
-flushed, background threads included; both divided by the operations.
+flushed, background threads included; both divided by the operations. *adds* is told at :func:`adds`.
 """
 
 from __future__ import annotations
 
+import os
 import time
 import urllib.request
+from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,9 +24,8 @@ BATCH = 1_000
 """Operations between two flushes. They are not timed on the thread and keep peers with small queues from dropping."""
 
 
-def nothing() -> bool:
-    """Flush where there is nothing to flush."""
-    return True
+STRETCHES = 20
+"""Turns that bare and instrumented requests take."""
 
 
 def received(url: str) -> int:
@@ -80,36 +81,65 @@ def need(url: str, spans: int) -> None:
         raise SystemExit(f"the sink got {got} of {spans} spans")
 
 
-def adds(make: Callable[[], Run], instrument: Callable[[str], Callable[[], object]], warm: int = 200) -> Measure:
-    """Measure what instrumentation adds to a request: bare first, then instrumented, in the same process.
+def adds(make: Callable[[str], Run], instrument: Callable[[str], Callable[[], object]]) -> Measure:
+    """Measure what instrumentation adds to a request, in processor time of the calling thread.
+
+    A child process runs the same thing bare. The two take turns, stretch by stretch, so that a slow moment of the
+    machine hits both; what is added is the median of the differences.
 
     Args:
-        make: Makes the application and returns ``run(n)``; called once before and once after ``instrument``.
-        instrument: Switches instrumentation on and returns ``flush()``.
+        make: Makes the application or client and returns ``run(n)``.
+        instrument: Switches instrumentation on, before ``make`` is called, and returns ``flush()``.
     """
 
     def measure(url: str, operations: int) -> dict[str, float]:
+        stretch = max(1, operations // STRETCHES)
+        bare = _Bare(lambda: make(url), stretch)
         received(url)
-        bare = _best(make(), operations, warm, nothing)
         flush = instrument(url)
-        with_it = _best(make(), operations, warm, flush)
+        run = make(url)
+        run(stretch)
         flush()
-        need(url, operations + warm)
-        return {"bare": bare, "adds": with_it - bare}
+        before, added = [], []
+        for _ in range(STRETCHES):
+            before.append(bare.timed() / stretch)
+            added.append(timed(run, stretch, time.thread_time_ns) / stretch - before[-1])
+            flush()
+        bare.end()
+        need(url, (STRETCHES + 1) * stretch)
+        return {"bare": median(before), "adds": median(added)}
 
     return measure
 
 
-def _best(run: Run, operations: int, warm: int, flush: Callable[[], object]) -> float:
-    """Return the median time of ten stretches, which leaves out what a moment of the machine costs."""
-    run(warm)
-    flush()
-    stretch = max(1, operations // 10)
-    times = []
-    for _ in range(10):
-        times.append(timed(run, stretch) / stretch)
-        flush()
-    return sorted(times)[5]
+class _Bare:
+    """A forked process that runs a stretch when it is told to, and says how long that took."""
+
+    def __init__(self, make: Callable[[], Run], stretch: int) -> None:
+        asked, self._ask = os.pipe()
+        self._answers, answer = os.pipe()
+        self._process = os.fork()
+        if self._process:
+            os.close(asked)
+            os.close(answer)
+            return
+        try:
+            os.close(self._ask)
+            os.close(self._answers)
+            run = make()
+            run(stretch)
+            while os.read(asked, 1):
+                os.write(answer, timed(run, stretch, time.thread_time_ns).to_bytes(8, "big"))
+        finally:
+            os._exit(0)
+
+    def timed(self) -> int:
+        os.write(self._ask, b".")
+        return int.from_bytes(os.read(self._answers, 8), "big")
+
+    def end(self) -> None:
+        os.close(self._ask)
+        os.waitpid(self._process, 0)
 
 
 def timed(run: Run, count: int, clock: Callable[[], int] = time.perf_counter_ns) -> int:

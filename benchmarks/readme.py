@@ -58,9 +58,15 @@ def _figures(result: Result) -> str:
             [_line(head), _line(["---"] * len(head)), _line(["ns", *(f"{cost:,.0f}" for _, cost in points)])]
         )
     measures = list(dict.fromkeys(name for values in result.values.values() for name in values))
-    lines = [_line(["", *(f"{name}, {unit(name)}".rstrip(", ") for name in measures)]), _line(["---"] * (1 + len(measures)))]
+    lines = [
+        _line(["", *(f"{name}, {unit(name)}".rstrip(", ") for name in measures)]),
+        _line(["---"] * (1 + len(measures))),
+    ]
     for peer, values in result.values.items():
-        cells = [amount(median(values[name]), name).removesuffix(f" {unit(name)}") if name in values else "" for name in measures]
+        cells = [
+            amount(median(values[name]), name).removesuffix(f" {unit(name)}") if name in values else ""
+            for name in measures
+        ]
         lines.append(_line([peer, *cells]))
     lines.append("")
     for asked, found, met in report.judged(result):

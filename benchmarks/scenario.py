@@ -79,7 +79,8 @@ class Less:
         """Return the ratio of each round; infinite where the subject took nothing that could be measured."""
         ours = values[self.subject][self.measure]
         theirs = [min(each) for each in zip(*(values[peer][self.measure] for peer in self.peers), strict=True)]
-        return [they / we if we > 0 else float("inf") for they, we in zip(theirs, ours, strict=True)]
+        # Noise can make an addition negative: whose it is took nothing that could be measured.
+        return [max(they, 0.0) / we if we > 0 else float("inf") for they, we in zip(theirs, ours, strict=True)]
 
     def met(self, value: float) -> bool:
         """Tell whether a ratio is good enough."""

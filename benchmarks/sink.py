@@ -33,7 +33,8 @@ def running_sink() -> Iterator[str]:
         text=True,
         cwd=os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
     )
-    assert process.stdin is not None and process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout is not None
     try:
         web, redis = process.stdout.readline().split()
         os.environ["BENCH_REDIS_PORT"] = redis
@@ -164,9 +165,7 @@ def _redis(connection: socket.socket) -> None:
     """Answer GET with a text and everything else with OK."""
     with connection, connection.makefile("rb") as stream:
         while line := stream.readline():
-            words = []
-            for _ in range(int(line[1:])):
-                words.append(stream.read(int(stream.readline()[1:]) + 2)[:-2])
+            words = [stream.read(int(stream.readline()[1:]) + 2)[:-2] for _ in range(int(line[1:]))]
             connection.sendall(b"$5\r\nvalue\r\n" if words and words[0].upper() == b"GET" else b"+OK\r\n")
 
 

@@ -69,7 +69,9 @@ def save(result: Result, folder: Path, about: dict[str, str]) -> Path:
             metadata = {"name": f"{result.scenario.name}: {peer}, {measure}", "peer": peer, "measure": measure, **about}
             if scale != 1.0:
                 metadata["unit"] = "second"
-            runs = [pyperf.Run([max(value * scale, _NONE)], metadata=metadata, collect_metadata=False) for value in values]
+            runs = [
+                pyperf.Run([max(value * scale, _NONE)], metadata=metadata, collect_metadata=False) for value in values
+            ]
             benchmarks.append(pyperf.Benchmark(runs))
     file = folder / f"{result.scenario.name}.json"
     pyperf.BenchmarkSuite(benchmarks).dump(str(file), replace=True)

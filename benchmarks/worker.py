@@ -1,4 +1,4 @@
-"""One fresh process of one peer: ``python -m benchmarks.worker SCENARIO PEER URL OPERATIONS`` prints its values as JSON.
+"""One fresh process of one peer: ``python -m benchmarks.worker SCENARIO PEER URL OPERATIONS`` prints values as JSON.
 
 What the peer itself writes to stdout (log lines, EMF) goes to a file that is gone at the end.
 """

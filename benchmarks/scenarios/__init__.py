@@ -39,10 +39,9 @@ def select(wanted: list[str]) -> list[Scenario]:
     unknown = sorted(set(wanted) - set(known) - set(names()))
     if unknown:
         raise KeyError(", ".join(unknown))
-    chosen = [
+    return [
         scenario
         for group, scenarios in known.items()
         for scenario in scenarios
         if (scenario.curve is None if not wanted else group in wanted or scenario.name in wanted)
     ]
-    return chosen

@@ -14,10 +14,10 @@ INTERPRETED = {"OBSV_PURE_PYTHON": "1"}
 
 
 def start_obsv(url: str, **arguments: Any) -> Callable[[], None]:
-    """``obsv.init()`` with its defaults and OTLP, only traces unless said otherwise; returns a flush that must succeed."""
+    """``obsv.init()`` with its defaults, traces over OTLP unless said otherwise; returns a flush that must succeed."""
     import obsv
 
-    given = {"traces": "otlp", "metrics": "none", "logs": "none", "patch": False} | arguments
+    given: dict[str, Any] = {"traces": "otlp", "metrics": "none", "logs": "none", "patch": False} | arguments
     obsv.init("bench", config={"otlp_endpoint": url, "signals": False, "max_series": 200_000}, **given)
     return lambda: everything(obsv.flush(60))
 

@@ -1,15 +1,11 @@
-"""Outgoing calls to a server on this machine: what a client span and its header add on the caller's thread.
-
-The time is the processor time of the calling thread: what the server and the network take would drown it otherwise.
-"""
+"""Outgoing calls to a server on this machine: what a client span and its header add on the caller's thread."""
 
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.measure import arrived, nothing, received, timed
+from benchmarks.measure import adds
 from benchmarks.scenario import Less, Peer, Scenario
 
 from ._setup import DDTRACE, OBSV, SDK, start_ddtrace, start_obsv, start_sdk
@@ -21,7 +17,6 @@ if TYPE_CHECKING:
     from benchmarks.scenario import Measure
 
 PLACE = 5
-STRETCHES = 10
 
 
 def _httpx(url: str) -> Run:
@@ -104,31 +99,7 @@ MAKE: dict[str, Callable[[str], Run]] = {
 
 
 def _measure(client: str, instrument: Callable[[str, str], Callable[[], object]]) -> Measure:
-    def measure(url: str, operations: int) -> dict[str, float]:
-        if client == "sqlite3":
-            operations *= 5
-        received(url)
-        bare = _cost(MAKE[client](url), operations, nothing)
-        flush = instrument(url, client)
-        with_it = _cost(MAKE[client](url), operations, flush)
-        flush()
-        got = arrived(url, operations)
-        if got < operations:
-            raise SystemExit(f"the sink got {got} of {operations} spans")
-        return {"bare": bare, "adds": with_it - bare}
-
-    return measure
-
-
-def _cost(run: Run, operations: int, flush: Callable[[], object]) -> float:
-    stretch = max(1, operations // STRETCHES)
-    run(stretch)
-    flush()
-    times = []
-    for _ in range(STRETCHES):
-        times.append(timed(run, stretch, time.thread_time_ns) / stretch)
-        flush()
-    return sorted(times)[STRETCHES // 2]
+    return adds(MAKE[client], lambda url: instrument(url, client))
 
 
 def _obsv(url: str, client: str) -> Callable[[], object]:
@@ -164,9 +135,9 @@ def _scenario(client: str) -> Scenario:
             Peer(SDK, _measure(client, _sdk), "opentelemetry"),
             Peer(DDTRACE, _measure(client, _ddtrace), "ddtrace"),
         ),
-        2_000,
+        20_000 if client == "sqlite3" else 4_000,
         (Less("adds", (SDK,), 10), Less("adds", (SDK, DDTRACE), 1)),
-        few=500,
+        few=2_000 if client == "sqlite3" else 600,
     )
 
 

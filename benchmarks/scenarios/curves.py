@@ -1,24 +1,24 @@
-"""How the cost grows: one point a measure, nanoseconds of an operation. Each must be flat, or linear where more is asked."""
+"""How the cost grows: one point a measure, nanoseconds of an operation. Each is to be flat, or linear for more work."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import cost, timed
+from benchmarks.measure import timed
 from benchmarks.scenario import Curve, Peer, Scenario
 
 from ._setup import OBSV, start_obsv
-from .load import Stuck
 from .spans import roots
+from .volume import Stuck
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
 PLACE = 9
+STRETCHES = 7
 
 
 def _attributes(count: int, operations: int) -> float:
@@ -32,7 +32,7 @@ def _attributes(count: int, operations: int) -> float:
                 for key in keys:
                     current.set_attribute(key, "value")
 
-    return _flushed(run, max(500, operations // (1 + count // 4)))
+    return _least(run, max(500, operations // (1 + count // 4)))
 
 
 def _trace(size: int, operations: int) -> float:
@@ -45,7 +45,7 @@ def _trace(size: int, operations: int) -> float:
             with obsv.span("root"):
                 children(size - 1)
 
-    return _flushed(run, max(size, operations))
+    return _least(run, size * max(1, operations // size))
 
 
 def _depth(depth: int, operations: int) -> float:
@@ -59,26 +59,19 @@ def _depth(depth: int, operations: int) -> float:
                 nest(left - 1)
 
     def run(number: int) -> None:
-        for _ in range(max(1, number // depth)):
+        for _ in range(number // depth):
             nest(depth)
 
-    run(depth)
-    obsv.flush()
-    begin = time.perf_counter_ns()
-    run(operations)
-    took = time.perf_counter_ns() - begin
-    obsv.flush()
-    return took / (max(1, operations // depth) * depth)
+    return _least(run, depth * max(1, operations // depth))
 
 
 def _queue(waiting: int, operations: int) -> float:
     import obsv
 
     run = roots(obsv.span)
-    queues = obsv.status()["sinks"]["stuck"]["traces"]
-    run(max(0, waiting - queues["waiting"]))
-    stretch = 200
-    return sorted(timed(run, stretch) for _ in range(9))[4] / stretch
+    queue = obsv.status()["sinks"]["stuck"]["traces"]
+    run(max(0, waiting - queue["waiting"]))
+    return _least(run, operations // 5, flush=lambda: None)
 
 
 def _series(count: int, operations: int) -> float:
@@ -88,13 +81,11 @@ def _series(count: int, operations: int) -> float:
     users = [f"user {number}" for number in range(count)]
 
     def run(number: int) -> None:
-        for _ in range(max(1, number // count)):
+        for _ in range(number // count):
             for user in users:
                 add(1, user=user)
 
-    run(count)
-    rounds = max(1, operations // count)
-    return sorted(timed(run, rounds * count) for _ in range(3))[1] / (rounds * count)
+    return _least(run, count * max(1, operations // count))
 
 
 def _fields(count: int, operations: int) -> float:
@@ -107,27 +98,26 @@ def _fields(count: int, operations: int) -> float:
         for _ in range(number):
             info("order placed", **fields)
 
-    return cost(run, max(500, operations // (1 + count // 4)))
+    return _least(run, max(500, operations // (1 + count // 4)))
 
 
 def _threads(count: int, operations: int) -> float:
     import obsv
 
-    run = roots(obsv.span)
-    each = max(100, operations // count)
-    threads = [threading.Thread(target=run, args=(each,)) for _ in range(count)]
-    begin = time.perf_counter_ns()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    took = time.perf_counter_ns() - begin
-    obsv.flush()
-    return took / (each * count)
+    work = roots(obsv.span)
+
+    def run(number: int) -> None:
+        threads = [threading.Thread(target=work, args=(number // count,)) for _ in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    return _least(run, operations)
 
 
 def _tasks(count: int, operations: int) -> float:
-    """The cost of a span among so many tasks, each of which waits once inside its span; that of the waiting is taken off."""
+    """A span in each of so many tasks, all of which wait once inside it; what tasks and waiting cost is taken off."""
     import obsv
 
     async def bare() -> None:
@@ -137,30 +127,30 @@ def _tasks(count: int, operations: int) -> float:
         with obsv.span("operation"):
             await asyncio.sleep(0)
 
-    async def gather(work: Callable[[], object]) -> None:
-        await asyncio.gather(*(work() for _ in range(count)))  # type: ignore[call-overload]
+    async def rounds(work: Callable[[], Coroutine[None, None, None]], number: int) -> None:
+        for _ in range(number // count):
+            await asyncio.gather(*(work() for _ in range(count)))
 
-    def timed_tasks(work: Callable[[], object]) -> float:
-        rounds = max(1, operations // count)
-        begin = time.perf_counter_ns()
-        for _ in range(rounds):
-            asyncio.run(gather(work))
-        took = time.perf_counter_ns() - begin
-        obsv.flush()
-        return took / (rounds * count)
-
-    timed_tasks(spanning)
-    return sorted(timed_tasks(spanning) - timed_tasks(bare) for _ in range(3))[1]
+    loop = asyncio.new_event_loop()
+    total = count * max(1, operations // count)
+    costs = [
+        _least(lambda number: loop.run_until_complete(rounds(work, number)), total)  # noqa: B023 - called at once
+        for work in (spanning, bare)
+    ]
+    loop.close()
+    return costs[0] - costs[1]
 
 
-def _flushed(run: Callable[[int], None], operations: int) -> float:
+def _least(run: Callable[[int], None], operations: int, flush: Callable[[], object] | None = None) -> float:
+    """Return the cost of an operation in the fastest of seven stretches: noise only ever adds."""
     import obsv
 
+    flush = flush or obsv.flush
     times = []
-    for _ in range(5):
+    for _ in range(STRETCHES):
         times.append(timed(run, operations) / operations)
-        obsv.flush()
-    return sorted(times)[2]
+        flush()
+    return min(times)
 
 
 def _curve(
@@ -185,7 +175,15 @@ def _curve(
 
 SCENARIOS = (
     _curve("attributes", "Span against its attributes", "attributes", "linear", (0, 1, 5, 20, 128), _attributes, 5_000),
-    _curve("trace", "Span against the size of its trace", "spans", "flat", (1, 10, 100, 1_000, 10_000, 100_000), _trace, 10_000),
+    _curve(
+        "trace",
+        "Span against the size of its trace",
+        "spans",
+        "flat",
+        (1, 10, 100, 1_000, 10_000, 100_000),
+        _trace,
+        10_000,
+    ),
     _curve("depth", "Span against how deep it is nested", "levels", "flat", (1, 10, 100, 300, 1_000), _depth, 10_000),
     _curve(
         "queue",

@@ -69,7 +69,7 @@ def _powertools(url: str, operations: int) -> dict[str, float]:
 
 def _structlog(url: str, operations: int) -> dict[str, float]:
     """The lines carry the ids of a span of the SDK's, which goes nowhere."""
-    log = _structlogger()
+    log: Any = _structlogger()
     from opentelemetry import trace
     from opentelemetry.sdk.trace import TracerProvider
 
@@ -160,7 +160,8 @@ def _obsv_debug(url: str) -> Callable[..., object]:
 def _powertools_debug(url: str) -> Callable[..., object]:
     from aws_lambda_powertools import Logger
 
-    return Logger(service="bench").debug
+    debug: Callable[..., object] = Logger(service="bench").debug
+    return debug
 
 
 def _structlog_debug(url: str) -> Callable[..., object]:

@@ -67,10 +67,8 @@ def _started(program: str) -> tuple[float, int, float]:
 
 def _measure(name: str) -> Measure:
     def measure(url: str, operations: int) -> dict[str, float]:
-        pairs = []
-        _started("pass\n"), _started(PROGRAMS[name] + "\n")
-        for _ in range(max(1, operations)):
-            pairs.append((_started("pass\n"), _started(PROGRAMS[name] + "\n")))
+        rounds = range(1 + operations)
+        pairs = [(_started("pass\n"), _started(PROGRAMS[name] + "\n")) for _ in rounds][1:]  # the first warms caches
         added = [[after[place] - before[place] for before, after in pairs] for place in range(3)]
         return {measure: median(values) for measure, values in zip(("ms", "modules", "MB"), added, strict=True)}
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmarks.measure import Run
+    from benchmarks.scenario import Measure
 
 PLACE = 4
 
@@ -33,7 +34,7 @@ def _fastapi_app() -> Any:
 
 def _fastapi_run(app: Any) -> Run:
     events = asyncio.new_event_loop()
-    scope = {
+    scope: dict[str, Any] = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.1",
@@ -60,7 +61,7 @@ def _fastapi_run(app: Any) -> Run:
 
     async def requests(count: int) -> None:
         for _ in range(count):
-            await app(dict(scope, headers=list(scope["headers"]), state={}), receive, send)  # type: ignore[call-overload]
+            await app(dict(scope, headers=list(scope["headers"]), state={}), receive, send)
 
     def run(count: int) -> None:
         events.run_until_complete(requests(count))
@@ -85,7 +86,7 @@ def _flask_app() -> Any:
 def _flask_run(app: Any) -> Run:
     from io import BytesIO
 
-    environ = {
+    environ: dict[str, object] = {
         "REQUEST_METHOD": "GET",
         "PATH_INFO": "/orders/7",
         "QUERY_STRING": "",
@@ -125,12 +126,14 @@ def _flask_run(app: Any) -> Run:
 MAKE = {"fastapi": (_fastapi_app, _fastapi_run), "flask": (_flask_app, _flask_run)}
 
 
-def _with(framework: str, instrument: Callable[[str, str], tuple[Callable[[], object], Callable[[Any], None]]]) -> Any:
-    """Measure a framework bare and then instrumented; ``instrument`` returns a flush and what is done to the app."""
+def _with(
+    framework: str, instrument: Callable[[str, str], tuple[Callable[[], object], Callable[[Any], None]]]
+) -> Measure:
+    """Measure a framework; ``instrument`` returns a flush and what is to be done to the application."""
     make_app, make_run = MAKE[framework]
     finish: list[Callable[[Any], None]] = []
 
-    def make() -> Run:
+    def make(url: str) -> Run:
         app = make_app()
         for each in finish:
             each(app)

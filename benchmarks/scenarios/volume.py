@@ -12,7 +12,7 @@ from benchmarks.measure import arrived, received
 from benchmarks.scenario import AtLeast, AtMost, Less, Peer, Scenario
 
 from ._setup import DDTRACE, OBSV, SDK, start_ddtrace, start_obsv, start_sdk
-from .spans import tag_roots, roots
+from .spans import roots, tag_roots
 
 if TYPE_CHECKING:
     from collections.abc import Callable
