@@ -54,7 +54,7 @@ def judged(result: Result) -> list[tuple[str, str, bool]]:
     if curve:
         found = knee.shape(points(result))
         return [(f"{'flat or linear' if curve.shape == 'linear' else 'flat'}", found, knee.good(found, curve.shape))]
-    return [(bar.text(), bar.found(verdict.value), verdict.met) for bar, verdict in result.verdicts()]
+    return [(_asked(bar), bar.found(verdict.value), verdict.met) for bar, verdict in result.verdicts()]
 
 
 def all_met(result: Result) -> bool:
@@ -84,8 +84,16 @@ def columns(rows: list[list[str]], left: int = 1) -> list[str]:
 
 
 def _row(bar: Bar, verdict: Verdict, colour: bool) -> list[str]:
-    text = bar.text() if bar.subject == "obsv" else f"{bar.subject}: {bar.text()}"
-    return [text, bar.found(verdict.value), f"({verdict.low:.3g} to {verdict.high:.3g})", _word(verdict.met, colour)]
+    return [
+        _asked(bar),
+        bar.found(verdict.value),
+        f"({verdict.low:.3g} to {verdict.high:.3g})",
+        _word(verdict.met, colour),
+    ]
+
+
+def _asked(bar: Bar) -> str:
+    return bar.text() if bar.subject == "obsv" else f"{bar.subject}: {bar.text()}"
 
 
 def _cell(values: list[float]) -> str:

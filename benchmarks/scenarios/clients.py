@@ -103,7 +103,7 @@ def _measure(client: str, instrument: Callable[[str, str], Callable[[], object]]
 
 
 def _obsv(url: str, client: str) -> Callable[[], object]:
-    return start_obsv(url, metrics="otlp", logs="otlp", patch=True)
+    return start_obsv(url, metrics="otlp", patch=True)
 
 
 def _sdk(url: str, client: str) -> Callable[[], object]:
@@ -137,7 +137,7 @@ def _scenario(client: str) -> Scenario:
         ),
         20_000 if client == "sqlite3" else 4_000,
         (Less("adds", (SDK,), 10), Less("adds", (SDK, DDTRACE), 1)),
-        few=2_000 if client == "sqlite3" else 600,
+        few=1_000 if client == "sqlite3" else 200,
     )
 
 
