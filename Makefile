@@ -9,7 +9,7 @@ HOTPATH := $(wildcard src/obsv/hotpath/*.py src/obsv/hotpath/*.pxd)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint conformance conformance-tools bench format clean
+.PHONY: help demo test lint conformance conformance-tools bench bench-setup bench-quick bench-gate bench-readme format clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -32,8 +32,22 @@ conformance: $(BUILT) ## run the tests of OpenTelemetry's SDK and API against ob
 conformance-tools: $(BUILT) ## run popular tools on top of OpenTelemetry beside obsv, in environments of their own (ARGS=logfire: one)
 	@$(BIN)/python -m conformance.tools $(ARGS)
 
-bench: $(BUILT) ## compare obsv's speed with its peers'
+bench: $(BUILT) ## compare obsv's speed with its peers' (ARGS="span_root --rounds 3", ARGS=curves; half an hour)
+	@$(BIN)/python -m benchmarks.setup
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-setup: $(BUILT) ## install the peers, each into an environment of its own below build/bench
+	@$(BIN)/python -m benchmarks.setup $(ARGS)
+
+bench-quick: $(BUILT) ## one short round of everything that `make bench` measures (two minutes)
+	@$(BIN)/python -m benchmarks.setup
+	@$(BIN)/python -m benchmarks --quick $(ARGS)
+
+bench-gate: $(BUILT) ## fail when a main operation costs more than it did (ARGS=--update notes what it costs now)
+	@$(BIN)/python -m benchmarks.gate $(ARGS)
+
+bench-readme: $(BUILT) ## write the kept results into README and docs (ARGS=--check: only say whether they are)
+	@$(BIN)/python -m benchmarks.readme $(ARGS)
 
 format: $(BUILT) ## format the code and sort its imports
 	@$(BIN)/ruff check --select I --fix .

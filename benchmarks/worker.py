@@ -1,34 +1,37 @@
-"""One fresh process of one peer: ``python -m benchmarks.worker SCENARIO PEER URL`` prints its times as JSON."""
+"""One fresh process of one peer: ``python -m benchmarks.worker SCENARIO PEER URL OPERATIONS`` prints values as JSON.
+
+What the peer itself writes to stdout (log lines, EMF) goes to a file that is gone at the end.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
-import time
+import tempfile
 
-from .harness import BATCH
 from .scenarios import load
 
 
 def main() -> None:
-    """Warm up, then run batches of operations with a flush after each."""
-    scenario_name, peer_name, url = sys.argv[1:]
+    """Measure, then tell."""
+    scenario_name, peer_name, url, operations = sys.argv[1:]
     scenario = load(scenario_name)
     peer = next(peer for peer in scenario.peers if peer.name == peer_name)
-    run, flush = peer.start(url)
-    run(BATCH)
-    flush()
-    batches = max(1, scenario.operations // BATCH)
-    on_thread = 0
-    cpu = time.process_time_ns()
-    for _ in range(batches):
-        begin = time.perf_counter_ns()
-        run(BATCH)
-        on_thread += time.perf_counter_ns() - begin
-        flush()
-    cpu = time.process_time_ns() - cpu
-    operations = batches * BATCH
-    print(json.dumps({"thread": on_thread / operations, "cpu": cpu / operations}))
+    answer = os.fdopen(os.dup(1), "w")
+    with tempfile.TemporaryFile() as lines:
+        os.dup2(lines.fileno(), 1)
+        measured = peer.measure(url, int(operations))
+        sys.stdout.flush()
+        expected = int(measured.pop("lines", 0))
+        if expected:
+            lines.seek(0)
+            written = sum(block.count(b"\n") for block in iter(lambda: lines.read(1 << 20), b""))
+            if written < expected:
+                raise SystemExit(f"{written} of {expected} lines were written")
+    answer.write(json.dumps(measured) + "\n")
+    answer.flush()
+    os._exit(0)  # what a peer does at its end is no part of the scenario, and some take seconds
 
 
 if __name__ == "__main__":

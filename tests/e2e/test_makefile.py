@@ -12,7 +12,8 @@ import pytest
 from servers import need_program
 
 ROOT = Path(__file__).parents[2]
-TARGETS = {"conformance", "conformance-tools", "help", "demo", "test", "lint", "bench", "format", "clean"}
+BENCH = {"bench", "bench-setup", "bench-quick", "bench-gate", "bench-readme"}
+TARGETS = {"conformance", "conformance-tools", "help", "demo", "test", "lint", "format", "clean"} | BENCH
 
 
 def make(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

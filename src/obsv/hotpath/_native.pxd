@@ -79,6 +79,11 @@ cdef extern from *:
         slots->held = 0;
         while (index) Py_DECREF(slots->pairs[--index]);
     }
+    static inline int obsv_slots_copy(obsv_slots *slots, PyObject *told) { /* into a dict */
+        for (int index = 0; index < slots->held; index++)
+            if (PyDict_SetItem(told, slots->pairs[2 * index], slots->pairs[2 * index + 1]) < 0) return -1;
+        return 0;
+    }
     #define obsv_slots_get(slots, index) Py_NewRef((slots)->pairs[index])
 
     /* Protobuf: each writes at a place with room enough and returns the place behind. Little-endian CPUs only. */
@@ -128,6 +133,7 @@ cdef extern from *:
     bint plain "obsv_plain"(object key, object value, Py_ssize_t longest) noexcept
     bint slots_put "obsv_slots_put"(obsv_slots *slots, object key, object value, Py_ssize_t most) noexcept
     void slots_clear "obsv_slots_clear"(obsv_slots *slots) noexcept
+    int slots_copy "obsv_slots_copy"(obsv_slots *slots, dict told) except -1
     object slots_get "obsv_slots_get"(obsv_slots *slots, int index)
     void untrack "PyObject_GC_UnTrack"(object made) noexcept
     long long monotonic_ns "obsv_monotonic_ns"() noexcept nogil
@@ -141,6 +147,6 @@ cdef extern from *:
     int varint_size "obsv_varint_size"(unsigned long long value) noexcept
     unsigned char *put_bytes "obsv_put_bytes"(unsigned char *at, const void *data, Py_ssize_t length) noexcept
     unsigned char *put_eight "obsv_put_eight"(unsigned char *at, const void *data) noexcept
-    const char *utf8 "obsv_utf8"(object text, Py_ssize_t *length) noexcept
+    const char *utf8_of "obsv_utf8"(object text, Py_ssize_t *length) noexcept
     unsigned char *put_big "obsv_put_big"(unsigned char *at, unsigned long long value) noexcept
     bint small "obsv_small"(object number, long long *value) noexcept

@@ -84,11 +84,11 @@ def write_span(out: Writer, span: Span) -> None:
     out.fixed64(0x39, span.start_ns)
     out.fixed64(0x41, span.end_ns)
     if span.told is None:
-        for index in range(span.slots.held):
+        for index in range(span.slots.held):  # type: ignore[attr-defined]
             out.attribute(
                 0x4A,
-                slots_get(cython.address(span.slots), 2 * index),
-                slots_get(cython.address(span.slots), 2 * index + 1),
+                slots_get(cython.address(span.slots), 2 * index),  # type: ignore[attr-defined]
+                slots_get(cython.address(span.slots), 2 * index + 1),  # type: ignore[attr-defined]
             )
     else:
         for key, value in span.told.items():

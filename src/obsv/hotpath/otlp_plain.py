@@ -43,9 +43,7 @@ def plain_span(span: Span) -> bytes | None:
     ):
         return None
     if span.parent64:
-        ids = _pack_child(
-            b"\x0a\x10", span.trace_hi, span.trace_lo, b"\x12\x08", span.id64, b"\x22\x08", span.parent64
-        )
+        ids = _pack_child(b"\x0a\x10", span.trace_hi, span.trace_lo, b"\x12\x08", span.id64, b"\x22\x08", span.parent64)
     else:
         ids = _pack_root(b"\x0a\x10", span.trace_hi, span.trace_lo, b"\x12\x08", span.id64)
     name = span.name

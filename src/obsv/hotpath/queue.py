@@ -7,12 +7,12 @@ find it locked. There may be many writers; there is one reader.
 
 from __future__ import annotations
 
-from .readable import Readable
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    from .span import Span
 
 
 class BoundedQueue:
@@ -90,7 +90,7 @@ class BoundedQueue:
             self._rouse()
         return True
 
-    def put_one(self, span: Readable) -> bool:
+    def put_one(self, span: Span) -> bool:
         """Append a span that goes alone, of ``span.extra`` bytes, as :meth:`put` does with lists of them."""
         size = span.extra
         if (
@@ -142,7 +142,7 @@ class BoundedQueue:
             if type(entry) is tuple:
                 item, records, size = entry
             else:
-                span: Readable = entry
+                span: Span = entry
                 item, records, size = [entry], 1, span.extra
             taken.append(item)
             count += records

@@ -9,8 +9,8 @@ No reference cycle is ever made: an open span holds its local trace, a finished 
 more than all the rest, because only the cyclic collector frees it. Compiled, finished spans are therefore taken out of
 the collector's sight: thousands that wait would cost it a pass over all of them, again and again.
 
-Compiled, the first attributes lie in the span itself (``slots``); ``told``, a dict, is made when there are more of them,
-when one is not a plain value, or when somebody looks. Interpreted there is only the dict.
+Compiled, the first attributes lie in the span itself (``slots``); ``told``, a dict, is made when there are more of
+them, when one is not a plain value, or when somebody looks. Interpreted there is only the dict.
 
 Interpreted, a stretch such as ``if not trace.closed: trace.spans.append(span)`` is not interrupted by another thread:
 CPython looks for a switch only after calls and at backward jumps, and the call comes last. Compiled, nothing here
@@ -42,7 +42,7 @@ if cython.compiled:
         plain,
         seed,
         slots_clear,
-        slots_get,
+        slots_copy,
         slots_put,
         time_ns,
         untrack,
@@ -347,8 +347,8 @@ class Span(Readable):
         "started",
         "status_message",
         "status_value",
-        "told",
         "token",
+        "told",
         "trace",
         "trace_hi",
         "trace_lo",
@@ -382,7 +382,7 @@ class Span(Readable):
 
     def __dealloc__(self) -> None:  # never called when interpreted
         if cython.compiled:
-            slots_clear(cython.address(self.slots))
+            slots_clear(cython.address(self.slots))  # type: ignore[attr-defined]
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -390,23 +390,20 @@ class Span(Readable):
         if self.told is None:
             self.told = {}
             if cython.compiled:
-                for index in range(self.slots.held):
-                    self.told[slots_get(cython.address(self.slots), 2 * index)] = slots_get(
-                        cython.address(self.slots), 2 * index + 1
-                    )
-                slots_clear(cython.address(self.slots))
+                slots_copy(cython.address(self.slots), self.told)  # type: ignore[attr-defined]
+                slots_clear(cython.address(self.slots))  # type: ignore[attr-defined]
         return self.told
 
     @attributes.setter
     def attributes(self, value: dict[str, Any]) -> None:
         if cython.compiled:
-            slots_clear(cython.address(self.slots))
+            slots_clear(cython.address(self.slots))  # type: ignore[attr-defined]
         self.told = value
 
     def held(self) -> int:
         """Return how many attributes there are."""
         if self.told is None and cython.compiled:
-            return self.slots.held
+            return int(self.slots.held)  # type: ignore[attr-defined]
         return len(self.told)  # type: ignore[arg-type]
 
     # ------------------------------------------------------------------ life
@@ -450,7 +447,7 @@ class Span(Readable):
         ):
             self._new_local()
             return
-        trace: LocalTrace = parent.trace or parent._gather()  # type: ignore[assignment]
+        trace: LocalTrace = parent.trace or parent._gather()
         self.trace = trace
         self.generation = _generation
         self.offset = trace.offset
@@ -699,7 +696,7 @@ class Span(Readable):
         if cython.compiled:
             # No local for the outlet: its references would be counted.
             if plain(key, value, self.scope.outlet.short):
-                if self.told is None and slots_put(cython.address(self.slots), key, value, self.scope.outlet.few):
+                if self.told is None and slots_put(cython.address(self.slots), key, value, self.scope.outlet.few):  # type: ignore[attr-defined]
                     return
                 if len(self.attributes) < self.scope.outlet.few:
                     self.told[key] = value  # type: ignore[index]

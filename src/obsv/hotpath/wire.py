@@ -30,7 +30,7 @@ if cython.compiled:
         put_eight,
         put_varint,
         small,
-        utf8 as utf8_of,
+        utf8_of,
         varint_size,
     )
 
@@ -73,6 +73,7 @@ class Writer:
                     raise MemoryError
                 self.data = moved  # type: ignore[misc]
             return self.data + self.size
+        return None
 
     def wrote(self, end: Any) -> None:
         """Say up to where has been written. Compiled only."""
