@@ -29,10 +29,16 @@ import sys, threading
 before = set(sys.modules)
 import obsv
 obsv.init("gate")
-added = set(sys.modules) - before - {"obsv.otel", "obsv.otel.instrumentors"}
+added = set(sys.modules) - before
 print(len(added))
 """
-CONTAINER = {"OBSV_PLATFORM": "container", "OBSV_LOGS": "json", "OBSV_METRICS": "emf", "OBSV_TRACES": "otlp"}
+CONTAINER = {
+    "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "*",
+    "OBSV_PLATFORM": "container",
+    "OBSV_LOGS": "json",
+    "OBSV_METRICS": "emf",
+    "OBSV_TRACES": "otlp",
+}
 
 
 class GateError(Exception):

@@ -7,6 +7,7 @@ in threads of their own, which nobody waits for longer than was asked for.
 from __future__ import annotations
 
 import _thread
+import os
 from time import monotonic
 
 from .hotpath import faults
@@ -86,7 +87,11 @@ def start(seconds: float, leave: bool = False) -> Callable[[], bool]:
     return lambda: all([wait() for wait in waiting])
 
 
-def after_fork() -> None:
+def _after_fork() -> None:
     """In a forked child: no thread has come along."""
     for guest in _guests.values():
         guest.busy = False
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 
-from . import guests, patches, propagation
+from . import patches, propagation
 from .hotpath import faults, metrics
 from .hotpath import span as hot
 from .hotpath.errors import safe_text
@@ -182,7 +182,7 @@ class Runtime:
         """Take everything down again; what is queued leaves first."""
         patches.stop()
         hot.OUTLET.enabled = False
-        guests_are_done = guests.start(timeout, guests_leave)
+        guests_are_done = _start_guests(timeout, guests_leave)
         everything = self.pipeline.close(timeout)
         everything = guests_are_done() and everything
         metrics.METER.enabled = False
@@ -285,6 +285,15 @@ def shutdown(timeout: float | None = None, guests_leave: bool = False) -> bool:
             return False
 
 
+def _start_guests(seconds: float, leave: bool = False) -> Callable[[], bool]:
+    """Do what :func:`obsv.guests.start` does, where a program has added anything."""
+    guests = sys.modules.get("obsv.guests")
+    if guests is None:
+        return lambda: True
+    waiting: Callable[[], bool] = guests.start(seconds, leave)
+    return waiting
+
+
 def flush(timeout: float) -> bool:
     """Do what ``obsv.flush()`` promises."""
     runtime = _runtime
@@ -292,7 +301,7 @@ def flush(timeout: float) -> bool:
         return True
     try:
         seconds = _seconds(timeout)
-        guests_are_done = guests.start(seconds)
+        guests_are_done = _start_guests(seconds)
         everything = runtime.pipeline.flush(seconds)
         return guests_are_done() and everything
     except Exception as error:  # noqa: BLE001 - never into user code
@@ -405,7 +414,6 @@ def _at_exit() -> None:
 def _in_child() -> None:
     global _change
     _change = _Change()
-    guests.after_fork()
     runtime = _runtime
     if runtime is not None:
         try:
