@@ -321,7 +321,8 @@ class Lane:
                         break
                     if signal == "metrics":  # each item is what one collection found
                         items = [point for points in items for point in points]
-                    pending.batch = Batch(signal, items, self._resource, pending.queue.taken)
+                    spans = pending.queue.taken if signal == "traces" else None
+                    pending.batch = Batch(signal, items, self._resource, spans)
                     pending.attempts = 0
                     pending.since = monotonic()
                 elif monotonic() < pending.due:
