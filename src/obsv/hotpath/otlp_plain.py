@@ -89,9 +89,12 @@ def _key(key: str) -> bytes:
 
 def _field(key: str, value: bytes) -> bytes:
     """Return a ``KeyValue`` as field 9 of ``Span``; ``value`` is what its ``AnyValue`` holds."""
-    content = (_keys.get(key) or _key(key)) + b"\x12" + varint(len(value)) + value
-    length = len(content)
-    return b"\x4a" + (_lengths[length] if length < 2048 else varint(length)) + content
+    start = _keys.get(key) or _key(key)
+    size = len(value)
+    inner = _lengths[size] if size < 2048 else varint(size)
+    length = len(start) + 1 + len(inner) + size
+    outer = _lengths[length] if length < 2048 else varint(length)
+    return b"".join((b"\x4a", outer, start, b"\x12", inner, value))
 
 
 def _text(key: str, value: str) -> bytes:
@@ -105,9 +108,9 @@ def _text(key: str, value: str) -> bytes:
 def _number(key: str, value: int) -> bytes:
     if not -(2**63) <= value < 2**63:
         return _other(key, value)
-    if 0 <= value < 2048:
+    if 0 <= value < _RECURRING:
         field = _field(key, b"\x18" + _lengths[value])
-        if value < _RECURRING and len(_numbers) < _MAX_KEPT:
+        if len(field) < _LONG and len(_numbers) < _MAX_KEPT:
             _numbers[key, value] = field
         return field
     return _field(key, b"\x18" + varint(value & 0xFFFFFFFFFFFFFFFF))
