@@ -85,6 +85,23 @@ class Flush:
         return self.everything
 
 
+class _Thread(threading.Thread):
+    """A thread that ends quietly also where gevent or eventlet has patched ``threading`` since it was started.
+
+    They give it another identity, under which ``threading`` does not find it: it would end in a ``KeyError``, which
+    CPython prints, and aborts the process when it does so at the interpreter's very end.
+    """
+
+    def _delete(self) -> None:
+        try:
+            super()._delete()  # type: ignore[misc]
+        except KeyError:
+            active = threading._active  # type: ignore[attr-defined]
+            for identity, thread in list(active.items()):
+                if thread is self:
+                    active.pop(identity, None)
+
+
 class Lane:
     """Drive one sink.
 
@@ -160,7 +177,7 @@ class Lane:
             for pending in self.pending.values():
                 pending.queue.wake = self._wake
                 pending.queue.started = True
-            thread = threading.Thread(target=self._run, name=f"obsv-{self.name}", daemon=True)
+            thread = _Thread(target=self._run, name=f"obsv-{self.name}", daemon=True)
             try:
                 self._thread = thread
                 # The threading patch must not carry the request's span into our thread.
