@@ -6,8 +6,6 @@ a place and swallowed; under ``OBSV_RAISE=1`` (our tests) it is raised.
 
 from __future__ import annotations
 
-from functools import wraps
-
 from .hotpath import faults
 
 TYPE_CHECKING = False
@@ -54,7 +52,6 @@ class guard:  # noqa: N801 - reads as a word at the places where it is used
     def __call__(self, function: Function) -> Function:
         where = self.where
 
-        @wraps(function)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             try:
                 return function(*args, **kwargs)
@@ -62,4 +59,7 @@ class guard:  # noqa: N801 - reads as a word at the places where it is used
                 faults.report(where, error)
                 return None
 
+        for name in ("__module__", "__name__", "__qualname__", "__doc__", "__annotations__"):
+            setattr(guarded, name, getattr(function, name, None))  # `functools.wraps`, whose import loads ten modules
+        vars(guarded).update(vars(function), __wrapped__=function)
         return guarded  # type: ignore[return-value]

@@ -6,7 +6,6 @@ import _thread
 import atexit
 import os
 import sys
-import threading
 
 from . import patches, propagation
 from .hotpath import faults, metrics
@@ -36,7 +35,7 @@ class _Change:
     """
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
+        self.lock = _thread.RLock()
         self.depth = 0
         self.terminated = 0
 
@@ -473,7 +472,7 @@ def _flush_on(number: int) -> Callable[[], None] | None:
     # The same functions as in `signal`, without the enums, whose import costs a millisecond.
     import _signal as signal  # type: ignore[import-not-found]
 
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(number) != signal.SIG_DFL:
+    if signal.getsignal(number) != signal.SIG_DFL:
         return None
 
     def end() -> None:
@@ -516,10 +515,16 @@ def _flush_on(number: int) -> Callable[[], None] | None:
             return
         end()
 
-    signal.signal(number, handler)
-
     def restore() -> None:
-        if threading.current_thread() is threading.main_thread() and signal.getsignal(number) is handler:
-            signal.signal(number, signal.SIG_DFL)
+        if signal.getsignal(number) is handler:
+            try:
+                signal.signal(number, signal.SIG_DFL)
+            except ValueError:
+                pass  # not the main thread
+
+    try:
+        signal.signal(number, handler)
+    except ValueError:  # not the main thread, which alone may set a handler
+        return None
 
     return restore

@@ -5,7 +5,7 @@ There is no thread for it: whichever lane wakes first when it is due does it.
 
 from __future__ import annotations
 
-import threading
+import _thread
 import time
 from time import monotonic, time_ns
 
@@ -36,7 +36,7 @@ class Collector:
 
     def __init__(self, interval: float) -> None:
         self._interval = interval
-        self._lock = threading.Lock()
+        self._lock = _thread.allocate_lock()
         self._told: dict[tuple[str, str, str], int] = {}
         self._last_ns = time_ns()
         self.lanes: list[Lane] = []
@@ -110,7 +110,7 @@ class Collector:
 
     def after_fork(self) -> None:
         """In a forked child: begin anew."""
-        self._lock = threading.Lock()
+        self._lock = _thread.allocate_lock()
         self._told.clear()
         self._last_ns = time_ns()
         self.due = monotonic() + self._interval

@@ -7,8 +7,8 @@ at one moment, behind this gate, and a fork waits for that moment to pass, for a
 
 from __future__ import annotations
 
+import _thread
 import os
-import threading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MAX_WAIT = 3.0
 """Seconds that a fork waits at the most; importing a sink's modules takes a tenth of one."""
 
-_gate = threading.Lock()
+_gate = _thread.allocate_lock()
 _held = False
 
 
@@ -45,7 +45,7 @@ def _after_in_parent() -> None:
 
 def _after_in_child() -> None:
     global _gate, _held
-    _gate = threading.Lock()
+    _gate = _thread.allocate_lock()
     _held = False
 
 

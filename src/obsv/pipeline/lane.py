@@ -6,8 +6,7 @@ again where the receiver asks for it, and counts what is lost. One lane that han
 
 from __future__ import annotations
 
-import threading
-from collections import deque
+import _thread
 from time import monotonic
 
 from ..hotpath import faults
@@ -19,6 +18,7 @@ from .batch import SIGNALS, Batch, Refused, Retry, Sent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Mapping
     from typing import Any
 
@@ -65,41 +65,52 @@ class Flush:
     ``lost`` is what the lane had lost before: when it has lost more by the end, not everything left.
     """
 
-    __slots__ = ("deadline", "done", "everything", "lost")
+    __slots__ = ("_answered", "deadline", "everything", "lost", "over")
 
     def __init__(self, deadline: float, lost: int = 0) -> None:
         self.deadline = deadline
         self.lost = lost
-        self.done = threading.Event()
+        self.over = False
+        self._answered = _thread.allocate_lock()
+        self._answered.acquire()
         self.everything = False
 
     def answer(self, everything: bool) -> Flush:
         """Say whether everything left."""
-        self.everything = everything
-        self.done.set()
+        if not self.over:
+            self.everything, self.over = everything, True
+            self._answered.release()
         return self
 
     def wait(self) -> bool:
         """Wait for the answer; False when the deadline comes first."""
-        self.done.wait(max(0.0, self.deadline - monotonic()) + 0.05)
+        if self._answered.acquire(timeout=max(0.0, self.deadline - monotonic()) + 0.05):
+            self._answered.release()  # for whoever else waits
         return self.everything
 
 
-class _Thread(threading.Thread):
-    """A thread that ends quietly also where gevent or eventlet has patched ``threading`` since it was started.
+def _thread_class() -> type[threading.Thread]:
+    """Return a thread that ends quietly also where gevent or eventlet has patched ``threading`` since it was started.
 
     They give it another identity, under which ``threading`` does not find it: it would end in a ``KeyError``, which
     CPython prints, and aborts the process when it does so at the interpreter's very end.
-    """
 
-    def _delete(self) -> None:
-        try:
-            super()._delete()  # type: ignore[misc]
-        except KeyError:
-            active = threading._active  # type: ignore[attr-defined]
-            for identity, thread in list(active.items()):
-                if thread is self:
-                    active.pop(identity, None)
+    It is made with the first thread, and here: with ``threading`` twelve modules are loaded, which ``init()`` saves a
+    program that has not done so, and a module of ours would be loaded while another thread forks.
+    """
+    import threading
+
+    class Thread(threading.Thread):
+        def _delete(self) -> None:
+            try:
+                super()._delete()  # type: ignore[misc]
+            except KeyError:
+                active = threading._active  # type: ignore[attr-defined]
+                for identity, thread in list(active.items()):
+                    if thread is self:
+                        active.pop(identity, None)
+
+    return Thread
 
 
 class Lane:
@@ -133,11 +144,11 @@ class Lane:
 
     def _reset(self) -> None:
         settings = self._settings
-        self._wake = threading.Lock()
+        self._wake = _thread.allocate_lock()
         self._wake.acquire()
         self._thread: threading.Thread | None = None
-        self._start_lock = threading.Lock()
-        self._flushes: deque[Flush] = deque()
+        self._start_lock = _thread.allocate_lock()
+        self._flushes: list[Flush] = []
         self._closing: Flush | None = None
         self._opened = False
         self._ever_sent = False
@@ -168,20 +179,20 @@ class Lane:
         if not self._start_lock.acquire(blocking=False):
             return
         try:
-            if self._thread is not None or (self._closing is not None and self._closing.done.is_set()):
+            if self._thread is not None or (self._closing is not None and self._closing.over):
                 return
             # Made anew: gevent or eventlet may have put theirs in the place of locks and threads since. A greenlet that
             # waits for a real lock stops the whole program.
-            self._wake = threading.Lock()
+            self._wake = _thread.allocate_lock()
             self._wake.acquire()
             for pending in self.pending.values():
                 pending.queue.wake = self._wake
                 pending.queue.started = True
-            thread = _Thread(target=self._run, name=f"obsv-{self.name}", daemon=True)
+            thread = _thread_class()(target=self._run, name=f"obsv-{self.name}", daemon=True)
             try:
                 self._thread = thread
                 # The threading patch must not carry the request's span into our thread.
-                threading.Thread.start(thread)
+                thread.start()
             except RuntimeError as error:  # the interpreter is exiting, or the system has no thread left
                 self._thread = None
                 for pending in self.pending.values():
@@ -229,12 +240,12 @@ class Lane:
 
     def end_close(self) -> None:
         """Count what a hanging thread leaves behind; it is a daemon and ends with the process."""
-        if self._closing is not None and not self._closing.done.is_set():
+        if self._closing is not None and not self._closing.over:
             self._abandon("shutdown timeout")
 
     def _over(self) -> bool:
         """Tell whether the thread has ended, or was closed already: nobody would answer."""
-        closed = self._closing is not None and self._closing.done.is_set()
+        closed = self._closing is not None and self._closing.over
         thread = self._thread
         return closed or (thread is not None and thread.ident is not None and not thread.is_alive())
 
@@ -292,7 +303,7 @@ class Lane:
     def _run(self) -> None:
         attach(SUPPRESSED)
         try:
-            while not (self._closing is not None and self._closing.done.is_set()):
+            while not (self._closing is not None and self._closing.over):
                 self._sleep()
                 self._collector.collect_if_due()
                 self._work()
@@ -426,7 +437,7 @@ class Lane:
         idle = self._idle()
         now = monotonic()
         for _ in range(len(self._flushes)):
-            request = self._flushes.popleft()
+            request = self._flushes.pop(0)
             if idle or now >= request.deadline or (request is self._closing and self._hopeless(request.deadline)):
                 if request is self._closing:
                     self._abandon("shutdown")
