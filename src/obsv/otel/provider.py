@@ -5,6 +5,7 @@ Nothing that a program passes makes them raise: what cannot be used is left out 
 
 from __future__ import annotations
 
+from functools import partial
 from time import monotonic
 
 from opentelemetry import trace as api
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..hotpath.span import Outlet
+
+_INTERNAL = api.SpanKind.INTERNAL
 
 MAX_TRACERS = 1000
 """Tracers that are remembered. A program that makes a scope for each request must not fill the memory."""
@@ -264,7 +267,9 @@ class Tracer(api.Tracer):
         """Start a span that is not current (OpenTelemetry API, "Span Creation")."""
         if not self._enabled:
             return api.NonRecordingSpan(api.get_current_span(context).get_span_context())
-        made = new_span(self._scope, _name(name), _kind(kind))
+        made = new_span(
+            self._scope, name if type(name) is str else safe_text(name), 0 if kind is _INTERNAL else _kind(kind)
+        )
         if attributes is not None:
             made.set_attributes(attributes)
         if links is not None:
@@ -298,19 +303,16 @@ class Tracer(api.Tracer):
             and set_status_on_exception is True
             and end_on_exit is True
         ):
-            span = new_span(self._scope, _name(name), _kind(kind))
+            span = new_span(
+                self._scope, name if type(name) is str else safe_text(name), 0 if kind is _INTERNAL else _kind(kind)
+            )
             if attributes is not None:
                 span.set_attributes(attributes)
             return span
-        return _Current(
-            self._scope,
-            lambda: self.start_span(
-                name, context, kind, attributes, links, start_time, record_exception, set_status_on_exception
-            ),
-            bool(record_exception),
-            bool(set_status_on_exception),
-            bool(end_on_exit),
-        )
+        how = (record_exception, set_status_on_exception)
+        # Not a lambda: what it holds would cost the calls above, too.
+        start = partial(self.start_span, name, context, kind, attributes, links, start_time, *how)
+        return _Current(self._scope, start, bool(record_exception), bool(set_status_on_exception), bool(end_on_exit))
 
 
 class _Current(Context):
@@ -410,17 +412,13 @@ def milliseconds(timeout: Any) -> float:
         return 30_000.0
 
 
-def _name(name: object) -> str:
-    return name if type(name) is str else safe_text(name)
-
-
 def _text(value: object) -> str | None:
     return value if value is None or type(value) is str else safe_text(value)
 
 
 def _kind(kind: Any) -> int:
     """Return the number of a ``SpanKind``; such a number itself is taken too."""
-    number = getattr(kind, "value", kind)
+    number = getattr(kind, "_value_", kind)  # `value` is a property in Python, which costs as much as a span
     if type(number) is int and 0 <= number <= 4:
         return number
     faults.tell(f"the kind {safe_text(kind)[:40]} is not taken: a SpanKind is needed; INTERNAL is used", key="kind")

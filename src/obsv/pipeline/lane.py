@@ -38,7 +38,7 @@ MAX_RETRY_AFTER = 300.0
 MAX_AGE = 300.0
 """How long, in seconds, a batch is tried before it makes room for newer ones."""
 
-WAKE_AT = 512
+WAKE_AT = 2048
 """Waiting records that wake the thread before its time."""
 
 

@@ -51,6 +51,32 @@ class _Progress:
         self.reason: str | None = None
 
 
+class _Way:
+    """What all requests to one target have in common, made once: parsing the URL and the rest took a third of the time."""
+
+    __slots__ = ("headers", "path", "pool", "retries", "timeout")
+
+    def __init__(self, target: OtlpTarget) -> None:
+        from urllib3 import PoolManager, Retry, Timeout
+        from urllib3.util import parse_url
+
+        options: dict[str, Any] = {}
+        if target.certificate:
+            options["ca_certs"] = target.certificate
+        if target.client_certificate:
+            options["cert_file"] = target.client_certificate
+        if target.client_key:
+            options["key_file"] = target.client_key
+        self.pool = PoolManager(num_pools=1, maxsize=1, **options).connection_from_url(target.url)
+        self.path = parse_url(target.url).request_uri
+        kind = "application/json" if target.protocol == "http/json" else "application/x-protobuf"
+        self.headers = {"content-type": kind, "user-agent": _user_agent(), **target.headers}
+        if target.compression == "gzip":
+            self.headers["content-encoding"] = "gzip"
+        self.retries = Retry(False, redirect=False)
+        self.timeout = Timeout(target.timeout)
+
+
 class OtlpSink:
     """Send traces, metrics and logs to a collector, each to its own URL."""
 
@@ -82,7 +108,7 @@ class OtlpSink:
         # With none of them this sink was made by hand, and any may come.
         self._targets = {signal: settings.otlp(signal) for signal in wanted or everything}
         self._temporality = settings.otlp_temporality
-        self._pools: dict[str, Any] = {}
+        self._ways: dict[str, _Way] = {}
         self._resource = b""
         self._totals: Any = None
         self._channels: dict[str, GrpcChannel] = {}
@@ -176,21 +202,20 @@ class OtlpSink:
             return self._channel(target).post(part.body, part.records, partial_success)
         from urllib3.exceptions import HTTPError
 
-        body = part.body
-        kind, read_answer = "application/x-protobuf", partial_success
+        body, read_answer = part.body, partial_success
         if target.protocol == "http/json":
             from . import otlp_json
 
-            body = otlp_json.request_json(signal, body)
-            kind, read_answer = "application/json", otlp_json.partial_success
-        headers = {"content-type": kind, "user-agent": _user_agent(), **target.headers}
+            body, read_answer = otlp_json.request_json(signal, body), otlp_json.partial_success
         if target.compression == "gzip":
             body = _gzip(body)
-            headers["content-encoding"] = "gzip"
+        way = self._ways.get(target.signal)
+        if way is None:
+            way = self._ways[target.signal] = _Way(target)
         try:
-            answer = self._pool(target).urlopen(
-                "POST", target.url, body=body, headers=headers, timeout=target.timeout, retries=False, redirect=False,
-                preload_content=False,
+            answer = way.pool.urlopen(
+                "POST", way.path, body=body, headers=way.headers, timeout=way.timeout, retries=way.retries,
+                redirect=False, preload_content=False,
             )  # fmt: skip
             try:
                 data = answer.read(_MAX_ANSWER)
@@ -218,21 +243,6 @@ class OtlpSink:
             codes = self._settings.otlp_grpc_retry_codes
             channel = self._channels[target.signal] = GrpcChannel(target, codes, _user_agent())
         return channel
-
-    def _pool(self, target: OtlpTarget) -> Any:
-        pool = self._pools.get(target.signal)
-        if pool is None:
-            from urllib3 import PoolManager
-
-            options: dict[str, Any] = {}
-            if target.certificate:
-                options["ca_certs"] = target.certificate
-            if target.client_certificate:
-                options["cert_file"] = target.client_certificate
-            if target.client_key:
-                options["key_file"] = target.client_key
-            pool = self._pools[target.signal] = PoolManager(num_pools=1, maxsize=1, **options)
-        return pool
 
     def probe(self) -> str:
         """Connect to the collector of each signal that goes over OTLP, without sending anything.
@@ -265,9 +275,9 @@ class OtlpSink:
 
     def close(self) -> None:
         """Close the connections."""
-        for pool in self._pools.values():
-            pool.clear()
-        self._pools.clear()
+        for way in self._ways.values():
+            way.pool.close()
+        self._ways.clear()
         for channel in self._channels.values():
             channel.close()
         self._channels.clear()
