@@ -69,6 +69,9 @@ def traces(batch: Iterable[list[Span]], resource: bytes) -> bytes:
             if count == SLICE:
                 count = 0
                 sleep(_BREATH)
+            if not cython.compiled and (plain := plain_span(span)) is not None:
+                out.out += plain
+                continue
             written = out.position()
             try:
                 write_span(out, span)
@@ -84,9 +87,6 @@ def traces(batch: Iterable[list[Span]], resource: bytes) -> bytes:
 
 def write_span(out: Writer, span: Span) -> None:
     """Append a ``Span`` as field 2 of ``ScopeSpans``."""
-    if not cython.compiled and (written := plain_span(span)) is not None:
-        out.out += written
-        return
     begin = out.open(0x12)
     out.ids(0x0A, span.trace_hi, span.trace_lo)
     out.id64(0x12, span.id64)

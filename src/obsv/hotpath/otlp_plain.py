@@ -19,56 +19,62 @@ _MAX_KEPT = 4_000  # encoded names and attributes that are remembered
 _RECURRING = 600  # smaller numbers, status codes among them, are remembered
 _LONG = 100  # characters; a longer text hardly recurs
 
-_pack_root = struct.Struct(">2sQQ2sQ").pack
-_pack_child = struct.Struct(">2sQQ2sQ2sQ").pack
+# Tags and lengths go in as numbers: 0x0A10 is field 1 with 16 bytes, 0x1208 and 0x2208 are fields 2 and 4 with 8.
+_pack_root = struct.Struct(">HQQHQ").pack
+_pack_child = struct.Struct(">HQQHQHQ").pack
 _pack_times = struct.Struct("<BBBqBq").pack
-_pack_flags = struct.Struct("<2sI").pack
 _pack_real = struct.Struct("<Bd").pack
 
+_flags = [struct.pack("<HI", 0x0185, number) for number in range(0x400)]  # field 16, the last
 _lengths = [varint(number) for number in range(2048)]
 _names: dict[str, bytes] = {}
 _keys: dict[str, bytes] = {}
-_texts: dict[tuple[str, str], bytes] = {}
-_numbers: dict[tuple[str, int], bytes] = {}
+_fields: dict[str, dict[str | int, bytes]] = {}  # by key, by text or number
+_none: dict[str | int, bytes] = {}
+_kept = 0
 _yes: dict[str, bytes] = {}
 _no: dict[str, bytes] = {}
 
 
 def plain_span(span: Span) -> bytes | None:
-    """Return a ``Span`` as field 2 of ``ScopeSpans``; None when it has more than ids, name, times and attributes."""
-    if (
-        span.status_value
-        or span.event_list
-        or span.link_list
-        or span.tracestate
-        or span.dropped_attributes
-        or span.dropped_events
-        or span.dropped_links
-    ):
-        return None
-    if span.parent64:
-        ids = _pack_child(b"\x0a\x10", span.trace_hi, span.trace_lo, b"\x12\x08", span.id64, b"\x22\x08", span.parent64)
-    else:
-        ids = _pack_root(b"\x0a\x10", span.trace_hi, span.trace_lo, b"\x12\x08", span.id64)
-    name = span.name
-    parts = [ids, _names.get(name) or _name(name)]
-    parts.append(_pack_times(0x30, span.kind_value + 1, 0x39, span.start_ns, 0x41, span.end_ns))
-    for key, value in span.attributes.items():
-        kind = type(value)
-        if kind is str:
-            parts.append(_texts.get((key, value)) or _text(key, value))
-        elif kind is int:
-            parts.append(_numbers.get((key, value)) or _number(key, value))
-        elif kind is bool:
-            parts.append((_yes if value else _no).get(key) or _flag(key, value))
-        elif kind is float:
-            parts.append(_field(key, _pack_real(0x21, value)))
+    """Return a ``Span`` as field 2 of ``ScopeSpans``; None when it has more than ids, name, times and attributes, or
+    cannot be written this way."""
+    try:
+        if (
+            span.status_value
+            or span.event_list
+            or span.link_list
+            or span.tracestate
+            or span.dropped_attributes
+            or span.dropped_events
+            or span.dropped_links
+        ):
+            return None
+        if span.parent64:
+            ids = _pack_child(0x0A10, span.trace_hi, span.trace_lo, 0x1208, span.id64, 0x2208, span.parent64)
         else:
-            parts.append(_other(key, value))
-    parts.append(_pack_flags(b"\x85\x01", (span.flags & 0xFF) | (0x300 if span.parent_remote else 0x100)))
-    body = b"".join(parts)
-    length = len(body)
-    return b"\x12" + (_lengths[length] if length < 2048 else varint(length)) + body
+            ids = _pack_root(0x0A10, span.trace_hi, span.trace_lo, 0x1208, span.id64)
+        name = span.name
+        parts = [ids, _names.get(name) or _name(name)]
+        parts.append(_pack_times(0x30, span.kind_value + 1, 0x39, span.start_ns, 0x41, span.end_ns))
+        for key, value in span.told.items():  # type: ignore[union-attr]
+            kind = type(value)
+            if kind is str:
+                parts.append(_fields.get(key, _none).get(value) or _text(key, value))
+            elif kind is int:
+                parts.append(_fields.get(key, _none).get(value) or _number(key, value))
+            elif kind is bool:
+                parts.append((_yes if value else _no).get(key) or _flag(key, value))
+            elif kind is float:
+                parts.append(_field(key, _pack_real(0x21, value)))
+            else:
+                parts.append(_other(key, value))
+        parts.append(_flags[(span.flags & 0xFF) | (0x300 if span.parent_remote else 0x100)])
+        body = b"".join(parts)
+        length = len(body)
+        return b"\x12" + (_lengths[length] if length < 2048 else varint(length)) + body
+    except Exception:  # noqa: BLE001 - the common code will meet the same, and tells it
+        return None
 
 
 def _name(name: str) -> bytes:
@@ -100,9 +106,16 @@ def _field(key: str, value: bytes) -> bytes:
 def _text(key: str, value: str) -> bytes:
     data = utf8(value)
     field = _field(key, b"\x0a" + varint(len(data)) + data)
-    if len(field) < _LONG and len(_texts) < _MAX_KEPT:
-        _texts[key, value] = field
+    if len(field) < _LONG:
+        _keep(key, value, field)
     return field
+
+
+def _keep(key: str, value: str | int, field: bytes) -> None:
+    global _kept
+    if _kept < _MAX_KEPT:
+        _kept += 1
+        _fields.setdefault(key, {})[value] = field
 
 
 def _number(key: str, value: int) -> bytes:
@@ -110,8 +123,8 @@ def _number(key: str, value: int) -> bytes:
         return _other(key, value)
     if 0 <= value < _RECURRING:
         field = _field(key, b"\x18" + _lengths[value])
-        if len(field) < _LONG and len(_numbers) < _MAX_KEPT:
-            _numbers[key, value] = field
+        if len(field) < _LONG:
+            _keep(key, value, field)
         return field
     return _field(key, b"\x18" + varint(value & 0xFFFFFFFFFFFFFFFF))
 

@@ -124,7 +124,7 @@ class BoundedQueue:
     def take(self, most: int) -> list[Any]:
         """Remove and return waiting items, oldest first, until they hold ``most`` records or none is left."""
         taken: list[Any] = []
-        count = 0
+        count = held = 0
         while count < most:
             if self.at >= len(self.ready):
                 self.ready = self.items
@@ -133,8 +133,8 @@ class BoundedQueue:
                 if not self.ready:
                     # An interpreted ``+=`` between two threads could in theory lose an update: an empty queue sets it
                     # right.
-                    self.records = 0
-                    self.bytes = 0
+                    self.records = count
+                    self.bytes = held
                     break
             entry = self.ready[self.at]
             self.ready[self.at] = None
@@ -146,8 +146,9 @@ class BoundedQueue:
                 item, records, size = [entry], 1, span.extra
             taken.append(item)
             count += records
-            self.records -= records
-            self.bytes -= size
+            held += size
+        self.records -= count
+        self.bytes -= held
         self.taken = count
         return taken
 

@@ -1132,3 +1132,8 @@ def after_fork() -> None:
 reseed()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=after_fork)
+
+if not cython.compiled:
+    from . import span_plain
+
+    span_plain.install()
