@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -387,3 +388,24 @@ def test_a_signal_handler_uses_the_logger_in_the_midst_of_its_first_use(otlp_col
     """
     done = run(code)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_silent_collector_delays_the_end_by_no_more_than_the_timeout() -> None:
+    """With OpenTelemetry's global providers in use, too. Theirs would wait 30 s each."""
+    with socket.create_server(("127.0.0.1", 0), backlog=8) as server:
+        done = run(
+            """
+            import obsv
+            from opentelemetry import trace
+            from opentelemetry._logs import get_logger
+            obsv.init("test", traces="otlp", metrics="otlp", logs="otlp", config={"shutdown_timeout": 0.2})
+            with trace.get_tracer("test").start_as_current_span("work"):
+                obsv.counter("orders").add(1)
+                get_logger("test").emit(body="paid")
+            """,
+            timeout=20,
+            OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{server.getsockname()[1]}",
+        )
+    assert done.returncode == 0
+    assert only_our_lines(done.stderr)
+    assert "shutdown timeout" in done.stderr

@@ -454,7 +454,7 @@ def install(flush: Callable[[float], bool]) -> None:
     from opentelemetry._logs import _internal as state
 
     if _provider is None:
-        _provider = LoggerProvider()
+        _provider = LoggerProvider(shutdown_on_exit=False)  # obsv flushes and ends it at exit, in the time that is set
         _provider._flush = flush
     if state._LOGGER_PROVIDER is None:
         api.set_logger_provider(_provider)
