@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Run = Callable[[int], None]
     Loop = tuple[Run, Callable[[], object]]
 
-BATCH = 1_000
+BATCH = 2_000
 """Operations between two flushes. They are not timed on the thread and keep peers with small queues from dropping."""
 
 

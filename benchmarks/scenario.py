@@ -26,6 +26,12 @@ UNITS = {
     "lost %": "%",
     "spans a second": "",
     "four to one": "",
+    "requests a second": "",
+    "a request": "µs",
+    "p50": "µs",
+    "p99": "µs",
+    "p99.9": "µs",
+    "worst": "µs",
 }
 """Units of the measures that scenarios share; any other measure is in nanoseconds."""
 

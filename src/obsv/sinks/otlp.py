@@ -219,7 +219,9 @@ class OtlpSink:
             )  # fmt: skip
             try:
                 data = answer.read(_MAX_ANSWER)
-                if answer.read(1):  # a connection can only be used again when its answer was read to the end
+                if answer.length_remaining != 0 and answer.read(
+                    1
+                ):  # a connection can only be used again when its answer was read to the end
                     answer.close()
             finally:
                 answer.release_conn()

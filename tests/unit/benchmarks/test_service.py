@@ -1,0 +1,62 @@
+"""The service that is put under load, and the load."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from benchmarks.load import load
+from benchmarks.scenarios.latency import _histogram, _quantile
+
+from programs import environment
+from servers import free_port
+
+if TYPE_CHECKING:
+    from servers import EchoServer
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("requests", [1, 3, 50])
+def test_every_request_is_answered_and_timed(requests: int, http_echo: EchoServer) -> None:
+    took = load(http_echo.port, requests)
+    assert len(took) == requests
+    assert min(took) > 0
+    assert sorted(each["path"] for each in http_echo.requests) == sorted(f"/orders/{n}" for n in range(requests))
+
+
+def test_the_service_asks_the_database_and_calls_twice(http_echo: EchoServer) -> None:
+    service = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.service", http_echo.url],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=environment(),
+    )
+    try:
+        assert service.stdout is not None
+        assert len(load(int(service.stdout.readline()), 10)) == 10
+        assert [each["path"] for each in http_echo.requests] == ["/stock"] * 20
+    finally:
+        service.kill()
+        service.communicate()
+
+
+def test_without_a_service_the_load_fails() -> None:
+    with pytest.raises(OSError, match="refused"):
+        load(free_port(), 1)
+
+
+def test_turns_are_counted_by_microsecond() -> None:
+    made: list[int] = []
+    counts = _histogram(made.append, 50)
+    assert made == [1] * 50
+    assert sum(counts) == 50
+
+
+@pytest.mark.parametrize(("share", "wanted"), [(0.5, 1.0), (0.9, 3.0), (0.999, 11.0)])
+def test_quantiles(share: float, wanted: float) -> None:
+    assert _quantile([50, 0, 45, 0, 0, 0, 0, 0, 0, 0, 5], share) == wanted
