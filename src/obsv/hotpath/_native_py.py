@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from _contextvars import ContextVar
 from _random import Random
+from _thread import _local
 from functools import partial
 from time import monotonic_ns, time_ns
 
-__all__ = ["context_get", "context_reset", "context_set", "monotonic_ns", "next_id", "seed", "time_ns"]
+__all__ = ["context_get", "context_reset", "context_set", "do", "doing", "monotonic_ns", "next_id", "seed", "time_ns"]
 
 context_get = ContextVar.get
 context_set = ContextVar.set
@@ -22,3 +23,20 @@ next_id = partial(_generator.getrandbits, 64)
 def seed(a: int, b: int) -> None:
     """Restart the generator from 128 bits of the operating system's randomness."""
     _generator.seed((a << 64) | b)
+
+
+class _Here(_local):
+    doing = 0
+
+
+_here = _Here()
+
+
+def doing() -> int:
+    """Return what this thread is doing with log records."""
+    return _here.doing
+
+
+def do(what: int) -> None:
+    """Note what this thread is doing with log records."""
+    _here.doing = what

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 class _Correlating:
     """A record factory that adds the ids to what the factory before it makes."""
 
-    __slots__ = ("active", "previous", "service")
+    __slots__ = ("_ids", "active", "previous", "service")
 
     def __init__(self, previous: Factory, service: str) -> None:
         self.previous = previous
         self.service = service
         self.active = True
+        # Those of the last span, and how they read; replaced as a whole.
+        self._ids: tuple[int, int, int, str, str] = (0, 0, 0, "", "")
 
     def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
         record = self.previous(*args, **kwargs)
@@ -40,8 +42,13 @@ class _Correlating:
         if state is not None:
             span = state if type(state) is Span else resolve(state)
             if span is not None and span is not SUPPRESSED and span.id64:
-                members["otelTraceID"] = f"{span.trace_hi:016x}{span.trace_lo:016x}"
-                members["otelSpanID"] = f"{span.id64:016x}"
+                ids = self._ids
+                if ids[0] != span.id64 or ids[1] != span.trace_lo or ids[2] != span.trace_hi:
+                    ids = self._ids = (
+                        span.id64, span.trace_lo, span.trace_hi,
+                        f"{span.trace_hi:016x}{span.trace_lo:016x}", f"{span.id64:016x}",
+                    )  # fmt: skip
+                members["otelTraceID"], members["otelSpanID"] = ids[3], ids[4]
                 members["otelTraceSampled"] = bool(span.flags & 1)
                 return record
         members["otelTraceID"] = "0"

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 patch = Patch("logging")
 
+_make_record: Any = None  # an import in each call would cost as much as the rest of it
+
 _TERMINAL = frozenset(("console", "json"))
 """Sinks whose lines appear where a plain handler of the root logger writes."""
 
@@ -21,10 +23,12 @@ _TERMINAL = frozenset(("console", "json"))
 @patch.setup
 def install() -> None:
     """Begin with records made from now on."""
-    from ..logs.correlation import install_record_factory
+    global _make_record
+    from ..logs import correlation
 
     chosen: Any = settings()
-    install_record_factory(str(chosen.service or ""))
+    _make_record = correlation.make_record
+    correlation.install_record_factory(str(chosen.service or ""))
     _install_handler()
 
 
@@ -57,9 +61,7 @@ def basic_config(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dic
 @patch.wrap("logging:Logger.makeRecord")
 def make_record(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Let ``extra=`` name what our record factory adds. A wrapper, because there is nothing to time."""
-    from ..logs import correlation
-
-    return correlation.make_record(wrapped, args, kwargs)
+    return _make_record(wrapped, args, kwargs)
 
 
 @patch.teardown

@@ -51,12 +51,14 @@ class JsonSink:
 
     def write(self, record: LogRecord) -> None:
         """Write one record now. Never raises an `Exception` of the stream."""
-        written = self._writer.write((self._lines.line(record),))
-        self.sent += written.lines
-        if written.reason is None:
+        written = self._writer.put(self._lines.data(record))
+        if written is None:
+            self.sent += 1
             if not self._writer.patience:
                 self._writer.patience = PATIENCE
-        elif not written.lines:
+            return
+        self.sent += written.lines
+        if written.reason is not None and not written.lines:
             # Many threads count here. CPython switches between them at calls, so never within these statements.
             self.lost.setdefault(written.reason, 0)
             self.lost[written.reason] += 1

@@ -11,7 +11,7 @@ import errno
 import os
 import sys
 from _thread import RLock
-from io import TextIOWrapper
+from io import FileIO, TextIOWrapper
 from time import monotonic
 
 TYPE_CHECKING = False
@@ -70,9 +70,12 @@ class LineWriter:
         LineWriter(lambda: sys.stdout).write(['{"a":1}'])
     """
 
-    __slots__ = ("name", "patience", "stream")
+    __slots__ = ("_known", "name", "patience", "stream")
 
     def __init__(self, stream: GetStream | None = None, *, name: str = "stdout", patience: float = 0.0) -> None:
+        # The stream that was written to last, and what asks the file below it for its descriptor: a stream's own
+        # `fileno` goes through two more objects.
+        self._known: tuple[TextIO | None, Callable[[], int]] = (None, int)
         self.stream = _stdout if stream is None else stream
         self.name = name
         self.patience = patience
@@ -85,13 +88,8 @@ class LineWriter:
             stream = self.stream()
             if stream is None:
                 return Written(0, f"{self.name}: closed")
-            fd = -1
-            if type(stream) is TextIOWrapper:  # subclasses (pytest's capture) do more than write to their descriptor
-                try:
-                    fd = stream.fileno()
-                except OSError:  # over a BytesIO
-                    fd = -1
-            if 1 <= fd <= 2:
+            fd = self._descriptor(stream)
+            if fd > 0:
                 shared = _shared(fd)
                 with _locks[shared]:
                     return self._to_descriptor(fd, shared, lines)
@@ -101,15 +99,58 @@ class LineWriter:
         except Exception as error:  # noqa: BLE001 - a stream is the user's object and may raise anything
             return Written(0, f"{self.name}: {_words(error)}")
 
-    def _to_descriptor(self, fd: int, shared: int, lines: Sequence[str]) -> Written:
+    def put(self, line: bytes) -> Written | None:
+        """Write one line, with its line end and in UTF-8 already. Returns None when it was taken whole."""
+        try:
+            stream = sys.stdout if self.stream is _stdout else self.stream()
+            if stream is not None:
+                known = self._known
+                fd = known[1]() if known[0] is stream else self._descriptor(stream)
+                if 1 <= fd <= 2:
+                    shared = fd if fd == 1 else _shared(fd)
+                    with _locks[shared]:
+                        if _rest:
+                            return self._to_descriptor(fd, shared, (line,))
+                        try:
+                            taken = os.write(fd, line)
+                        except OSError:
+                            return self._to_descriptor(fd, shared, (line,))
+                        if taken == len(line):
+                            return None
+                        return self._to_descriptor(fd, shared, (), line[taken:])
+        except OSError as error:
+            return self._failed(0, error)
+        except Exception as error:  # noqa: BLE001 - as above
+            return Written(0, f"{self.name}: {_words(error)}")
+        return self.write((line[:-1].decode(),))
+
+    def _descriptor(self, stream: TextIO) -> int:
+        """Return the number of the stream's file if lines may go to it directly, else -1."""
+        if type(stream) is not TextIOWrapper:  # subclasses (pytest's capture) do more than write to their descriptor
+            return -1
+        try:
+            fd = stream.fileno()
+        except OSError:  # over a BytesIO
+            return -1
+        if not 1 <= fd <= 2:
+            return -1
+        raw = getattr(stream.buffer, "raw", stream.buffer)  # there is no buffer under ``python -u``
+        if type(raw) is FileIO:
+            self._known = (stream, raw.fileno)
+        return fd
+
+    def _to_descriptor(self, fd: int, shared: int, lines: Sequence[str | bytes], begun: bytes = b"") -> Written:
+        """Write lines after what is left of another, or of one that was ``begun``, which counts as one of them."""
         taken = 0
         patience = self.patience
         deadline = 0.0
-        rest = _rest.pop(shared, b"")
+        rest = begun or _rest.pop(shared, b"")
+        started = 1 if begun else 0
         while rest or taken < len(lines):
             if not rest:
+                line = lines[taken]
                 # A lone surrogate becomes \udXXX, which is how JSON writes it.
-                rest = lines[taken].encode("utf-8", "backslashreplace") + b"\n"
+                rest = line if isinstance(line, bytes) else line.encode("utf-8", "backslashreplace") + b"\n"
                 taken += 1
                 whole = True
             else:
@@ -130,8 +171,8 @@ class LineWriter:
                     taken -= 1  # nothing of it went out: the caller keeps it
                 elif error.errno in _AGAIN:
                     _rest[shared] = rest
-                return self._failed(taken, error)
-        return Written(taken)
+                return self._failed(started + taken, error)
+        return Written(started + taken)
 
     def _to_stream(self, stream: TextIO, lines: Sequence[str]) -> Written:
         taken = 0
