@@ -216,6 +216,7 @@ class Runtime:
         from .logs import outlet
 
         outlet.forget_losses()
+        outlet.forget_threads()
         self.pipeline.after_fork()
 
 

@@ -6,6 +6,7 @@ cdef extern from *:
     #include <stdint.h>
     #include <string.h>
     #include <time.h>
+    #include <unistd.h>
 
     static inline long long obsv_clock(clockid_t id) {
         struct timespec now;
@@ -131,6 +132,20 @@ cdef extern from *:
     static _Thread_local int obsv_doing_now;
     #define obsv_doing() obsv_doing_now
     #define obsv_do(what) (obsv_doing_now = (what))
+    /* Whether it is in `Logger.makeRecord` by way of ours. */
+    static _Thread_local int obsv_making_now;
+    #define obsv_making() obsv_making_now
+    #define obsv_do_make(what) (obsv_making_now = (what))
+
+    /* As `os.write`, of an exact bytes object, without looking why it failed. Others have the interpreter meanwhile: also a
+       write to a file may take long. */
+    static inline Py_ssize_t obsv_write_bytes(int fd, PyObject *data) {
+        Py_ssize_t taken;
+        Py_BEGIN_ALLOW_THREADS
+        taken = write(fd, PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data));
+        Py_END_ALLOW_THREADS
+        return taken;
+    }
 
     /* JSON. Each writes at a place with room enough and returns the place behind. */
     #define OBSV_ONES 0x0101010101010101ULL
@@ -239,8 +254,11 @@ cdef extern from *:
     const char *utf8_of "obsv_utf8"(object text, Py_ssize_t *length) noexcept
     unsigned char *put_big "obsv_put_big"(unsigned char *at, unsigned long long value) noexcept
     bint small "obsv_small"(object number, long long *value) noexcept
+    Py_ssize_t write_bytes "obsv_write_bytes"(int fd, bytes data) noexcept
     int doing "obsv_doing"() noexcept
     void do "obsv_do"(int what) noexcept
+    int making "obsv_making"() noexcept
+    void do_make "obsv_do_make"(int what) noexcept
     bint json_plain "obsv_json_plain"(const char *data, Py_ssize_t length) noexcept
     unsigned char *put_escaped "obsv_put_escaped"(unsigned char *at, const char *data, Py_ssize_t length) noexcept
     unsigned char *put_decimal "obsv_put_decimal"(unsigned char *at, long long value) noexcept

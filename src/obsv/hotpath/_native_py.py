@@ -8,7 +8,19 @@ from _thread import _local
 from functools import partial
 from time import monotonic_ns, time_ns
 
-__all__ = ["context_get", "context_reset", "context_set", "do", "doing", "monotonic_ns", "next_id", "seed", "time_ns"]
+__all__ = [
+    "context_get",
+    "context_reset",
+    "context_set",
+    "do",
+    "do_make",
+    "doing",
+    "making",
+    "monotonic_ns",
+    "next_id",
+    "seed",
+    "time_ns",
+]
 
 context_get = ContextVar.get
 context_set = ContextVar.set
@@ -27,6 +39,7 @@ def seed(a: int, b: int) -> None:
 
 class _Here(_local):
     doing = 0
+    making = 0
 
 
 _here = _Here()
@@ -40,3 +53,13 @@ def doing() -> int:
 def do(what: int) -> None:
     """Note what this thread is doing with log records."""
     _here.doing = what
+
+
+def making() -> int:
+    """Tell whether this thread is in ``Logger.makeRecord`` by way of ours."""
+    return _here.making
+
+
+def do_make(what: int) -> None:
+    """Note whether it is."""
+    _here.making = what

@@ -50,3 +50,21 @@ cdef class Lines:
     @cython.locals(told=dict)
     cdef int _fields(self, Buffer out, fields) except -1
     cdef str _text(self, LogRecord record)
+
+cdef class Direct:
+    cdef public object stream
+    cdef public double patience
+    cdef object _known, _fileno
+
+    @cython.locals(fd=int, shared=int)
+    cpdef put(self, bytes line)
+    @cython.locals(taken=cython.Py_ssize_t)
+    cdef _put(self, int fd, int shared, bytes line)
+
+cdef class LineSink:
+    cdef public Lines _lines
+    cdef public Direct _writer
+    cdef public double patience
+    cdef public Py_ssize_t sent
+
+    cpdef write(self, LogRecord record)

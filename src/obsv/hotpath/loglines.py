@@ -1,13 +1,13 @@
-"""The part of a log line's way that is the same for every line: its record, and its text.
+"""The part of a log line's way that is the same for every line: its record, its text, and its way to stdout.
 
 Compiled, a line grows in C memory and becomes bytes once; interpreted, it is put together from texts. What is rare
-(names that are new, exceptions, lines that are too long) is asked of a subclass.
+(names that are new, exceptions, lines that are too long, a full disk) is asked of a subclass.
 """
 
 from __future__ import annotations
 
 import sys
-from _thread import get_ident
+from _thread import RLock, get_ident
 
 from . import faults
 from .errors import ErrorInfo, safe_text
@@ -18,7 +18,7 @@ from .span import SUPPRESSED, Span, current, resolve
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any, Protocol
+    from typing import Any, Protocol, TextIO
 
     class Pending(Protocol):
         """A record that somebody else (OpenTelemetry's processors) is to see before it leaves."""
@@ -48,9 +48,20 @@ if cython.compiled:
         small,
         time_ns,
         utf8_of,
+        write_bytes,
     )
 else:
+    from os import write as write_to
+
     from ._native_py import do, doing, time_ns
+
+# One a descriptor, because all writers share it, and because one that nobody reads must not block the other. Reentrant,
+# because a signal handler may log while its thread is writing.
+locks = {1: RLock(), 2: RLock()}
+
+# The part of a line that a non-blocking or full descriptor did not take. It goes out before anything else, so that no
+# line is torn. By the same number as the lock.
+rest: dict[int, bytes] = {}
 
 MAX_WAITING = 16
 """Records that a thread may make while it is writing one; they are written right after it."""
@@ -195,6 +206,15 @@ class Emitter:
                 self.failed(error)
         if self.queued:
             self.queue(record)
+
+
+def silent() -> Callable[..., None]:
+    """Return a method that does nothing with a message and fields. Compiled, not even a dict is made of the fields."""
+
+    def off(self: object, msg: object, /, **fields: object) -> None:
+        return None
+
+    return off
 
 
 class Buffer:
@@ -466,3 +486,132 @@ def _expressible(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-8", "backslashreplace").decode()
     return text
+
+
+class Direct:
+    """Writes single lines to the descriptor of the stream that is standard output, or that ``stream`` returns.
+
+    Attributes:
+        stream: Returns the stream at the time of each write; None stands for ``sys.stdout``.
+        patience: Seconds that one write waits, all in all, for a non-blocking descriptor that is full.
+    """
+
+    __slots__ = ("_fileno", "_known", "patience", "stream")
+
+    def __init__(self, stream: Callable[[], TextIO | None] | None, patience: float) -> None:
+        self.stream = stream
+        self.patience = patience
+        # The stream that was written to last, held weakly because programs replace it, and what asks the file below it
+        # for its descriptor: a stream's own `fileno` goes through two more objects.
+        self._known: Callable[[], TextIO | None] = _nothing
+        self._fileno: Callable[[], int] = int
+
+    def put(self, line: bytes) -> Any:
+        """Write one line, with its line end and in UTF-8 already.
+
+        Returns:
+            None when it was taken whole, else what became of it.
+        """
+        try:
+            stream = sys.stdout if self.stream is None else self.stream()
+            if stream is not None:
+                fd = self._fileno() if self._known() is stream else self.descriptor(stream)
+                if 1 <= fd <= 2:
+                    shared = fd if fd == 1 else self.shared(fd)
+                    lock = locks[shared]
+                    if cython.compiled:
+                        # Between these two no signal handler runs that could raise.
+                        lock.acquire()
+                        try:
+                            return self._put(fd, shared, line)
+                        finally:
+                            lock.release()
+                    else:
+                        with lock:
+                            return self._put(fd, shared, line)
+        except Exception as error:  # noqa: BLE001 - a stream is the user's object and may raise anything
+            return self.failed(0, error)
+        return self.around((line[:-1].decode(),))
+
+    def _put(self, fd: int, shared: int, line: bytes) -> Any:
+        if rest:
+            return self.onward(fd, shared, (line,))
+        if cython.compiled:
+            taken = write_bytes(fd, line)
+            if taken < 0:  # interrupted, full, closed: what it is shows when it is tried again
+                return self.onward(fd, shared, (line,))
+        else:
+            try:
+                taken = write_to(fd, line)
+            except OSError:
+                return self.onward(fd, shared, (line,))
+        if taken == len(line):
+            return None
+        return self.onward(fd, shared, (), line[taken:])
+
+    def knows(self, stream: Callable[[], TextIO | None], fileno: Callable[[], int]) -> None:
+        """Remember a stream, given as weak reference, whose lines may go to the descriptor that ``fileno`` returns."""
+        self._known = stream
+        self._fileno = fileno
+
+    def descriptor(self, stream: TextIO) -> int:
+        """Return the number of the stream's file if lines may go to it directly, else -1."""
+        raise NotImplementedError
+
+    def shared(self, fd: int) -> int:
+        """Return the descriptor whose lock is that of ``fd``."""
+        raise NotImplementedError
+
+    def onward(self, fd: int, shared: int, lines: tuple[bytes, ...], begun: bytes = b"") -> Any:
+        """Write what could not be written at once."""
+        raise NotImplementedError
+
+    def around(self, lines: tuple[str, ...]) -> Any:
+        """Write to a stream that is no file of Python's own."""
+        raise NotImplementedError
+
+    def failed(self, taken: int, error: Exception) -> Any:
+        """Say what an exception means."""
+        raise NotImplementedError
+
+
+class LineSink:
+    """Writes each record as a line, in the thread that logs.
+
+    Attributes:
+        patience: What the writer has, unless a line before has waited in vain.
+        sent: Lines that were written.
+    """
+
+    __slots__ = ("_lines", "_writer", "patience", "sent")
+
+    def __init__(self, lines: Lines, writer: Direct, patience: float) -> None:
+        self._lines = lines
+        self._writer = writer
+        self.patience = patience
+        self.sent = 0
+
+    def write(self, record: LogRecord) -> None:
+        """Write one record now. Never raises an `Exception` of the stream."""
+        written = self._writer.put(self._lines.data(record))
+        if written is None:
+            self.sent += 1
+            if not self._writer.patience:
+                self._writer.patience = self.patience
+        else:
+            self.trouble(written)
+
+    def trouble(self, written: Any) -> None:
+        """Learn of a line that was not simply taken."""
+        raise NotImplementedError
+
+
+def _nothing() -> None:
+    return None
+
+
+def forget() -> None:
+    """Begin anew in a forked child: whoever held a lock is not there, and a torn line is the parent's to finish."""
+    for fd in locks:
+        locks[fd] = RLock()
+    rest.clear()

@@ -17,6 +17,7 @@ from __future__ import annotations
 import sys
 
 from ..hotpath.errors import safe_text
+from ..hotpath.loglines import silent
 from . import levels, outlet
 
 TYPE_CHECKING = False
@@ -108,10 +109,8 @@ def get_logger(name: str | None = None) -> Logger:
     return Logger(name if type(name) is str else safe_text(name))
 
 
-def _quiet(live: Callable[..., None]) -> Callable[..., None]:
-    def off(self: Logger, msg: object, /, **fields: object) -> None:
-        return None
-
+def _quiet(live: Callable[..., None]) -> Any:
+    off: Any = silent()
     # Help and signatures read the same, on or off.
     off.__name__, off.__qualname__, off.__doc__ = live.__name__, live.__qualname__, live.__doc__
     off.__annotations__ = live.__annotations__

@@ -91,7 +91,11 @@ def forget_losses() -> None:
     """Count losses from zero again: in a new ``init()``, and in a forked child, where they are the parent's to tell."""
     for reason in _lost:
         _lost[reason] = 0
-    for thread in list(_out.waiting):  # those of other threads, which do not exist in the child
+
+
+def forget_threads() -> None:
+    """Forget in a forked child what waits in other threads, which do not exist there: the parent writes it."""
+    for thread in list(_out.waiting):
         if thread != get_ident():
             _out.waiting.pop(thread, None)
 
@@ -141,7 +145,7 @@ class _Out(Emitter):
 
 
 _queues: tuple[BoundedQueue, ...] = ()
-_out = _Out()
+_out = emitter = _Out()
 
 emit = _out.emit
 log = _out.log

@@ -10,11 +10,10 @@ from ._api import Patch, guard, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 patch = Patch("logging")
-
-_make_record: Any = None  # an import in each call would cost as much as the rest of it
 
 _TERMINAL = frozenset(("console", "json"))
 """Sinks whose lines appear where a plain handler of the root logger writes."""
@@ -23,11 +22,9 @@ _TERMINAL = frozenset(("console", "json"))
 @patch.setup
 def install() -> None:
     """Begin with records made from now on."""
-    global _make_record
     from ..logs import correlation
 
     chosen: Any = settings()
-    _make_record = correlation.make_record
     correlation.install_record_factory(str(chosen.service or ""))
     _install_handler()
 
@@ -58,10 +55,13 @@ def basic_config(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dic
             _install_handler()
 
 
-@patch.wrap("logging:Logger.makeRecord")
-def make_record(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Let ``extra=`` name what our record factory adds. A wrapper, because there is nothing to time."""
-    return _make_record(wrapped, args, kwargs)
+@patch.make("logging:Logger.makeRecord")
+def make_record(function: Callable[..., Any], switch: Any) -> Callable[..., Any]:
+    """Let ``extra=`` name what our record factory adds. Made, because a wrapper would cost more than what it does."""
+    from ..hotpath.stdlines import record_maker
+    from ..logs import correlation
+
+    return record_maker(function, switch, correlation.NAMES, correlation.make_record)
 
 
 @patch.teardown
