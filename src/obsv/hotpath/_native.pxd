@@ -132,6 +132,22 @@ cdef extern from *:
     static _Thread_local int obsv_doing_now;
     #define obsv_doing() obsv_doing_now
     #define obsv_do(what) (obsv_doing_now = (what))
+    /* What a dict has after its first entries, as a new dict, without some names. A key of the user's may run code, so
+       what is at hand is held. */
+    static inline PyObject *obsv_added(PyObject *members, Py_ssize_t skipped, PyObject *names) {
+        PyObject *key, *value, *made = PyDict_New();
+        Py_ssize_t at = 0;
+        while (made && PyDict_Next(members, &at, &key, &value)) {
+            if (skipped-- > 0) continue;
+            Py_INCREF(key);
+            Py_INCREF(value);
+            int known = PySet_Contains(names, key);
+            if (known < 0 || (!known && PyDict_SetItem(made, key, value) < 0)) Py_CLEAR(made);
+            Py_DECREF(key);
+            Py_DECREF(value);
+        }
+        return made;
+    }
     /* Whether it is in `Logger.makeRecord` by way of ours. */
     static _Thread_local int obsv_making_now;
     #define obsv_making() obsv_making_now
@@ -257,6 +273,7 @@ cdef extern from *:
     Py_ssize_t write_bytes "obsv_write_bytes"(int fd, bytes data) noexcept
     int doing "obsv_doing"() noexcept
     void do "obsv_do"(int what) noexcept
+    dict added "obsv_added"(dict members, Py_ssize_t skipped, frozenset names)
     int making "obsv_making"() noexcept
     void do_make "obsv_do_make"(int what) noexcept
     bint json_plain "obsv_json_plain"(const char *data, Py_ssize_t length) noexcept

@@ -29,7 +29,7 @@ else:
 
 if cython.compiled:
     from cython.cimports.cpython.weakref import PyWeakref_NewRef
-    from cython.cimports.obsv.hotpath._native import do_make, making
+    from cython.cimports.obsv.hotpath._native import added, do_make, making
 else:
     from ._native_py import do_make, making
 
@@ -136,12 +136,7 @@ class Intake:
         skipped = self.own if type(record) is self.kind else 0
         names = self.not_fields
         if cython.compiled:
-            fields: dict[str, Any] = {}
-            for key, value in members.items():
-                if skipped > 0:
-                    skipped -= 1
-                elif key not in names:
-                    fields[key] = value
+            fields: dict[str, Any] = added(members, skipped, names)
         else:
             fields = {key: value for key, value in islice(members.items(), skipped, None) if key not in names}
         if record.stack_info:
@@ -185,7 +180,7 @@ def handle(handler: Any, record: Any) -> bool:
         passed = handler.filter(record)
         if not passed:
             return False
-        if passed is not True and passed != 1:  # a filter may return another record since Python 3.12
+        if isinstance(passed, handler.intake.kind):  # a filter may return another record since Python 3.12
             record = passed
     handler.intake.emit(record)
     return True
