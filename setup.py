@@ -8,7 +8,10 @@ import os
 
 from setuptools import setup
 
-MODULES = ["readable", "span", "queue", "wire", "otlp", "metrics", "api_metrics"]
+MODULES = [
+    "readable", "records", "span", "queue", "wire", "otlp", "metrics", "api_metrics", "jsontext", "loglines",
+    "stdlines",
+]  # fmt: skip
 DIRECTIVES = {
     "language_level": 3,
     "annotation_typing": False,  # the .pxd files say what is typed; annotations are for people and mypy

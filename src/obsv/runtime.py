@@ -215,6 +215,7 @@ class Runtime:
         from .logs import outlet
 
         outlet.forget_losses()
+        outlet.forget_threads()
         self.pipeline.after_fork()
 
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 import os
 import sys
 
-COMPILED = ("readable", "span", "queue", "wire", "otlp", "metrics", "api_metrics")
+COMPILED = (
+    "readable", "records", "span", "queue", "wire", "otlp", "metrics", "api_metrics", "jsontext", "loglines",
+    "stdlines",
+)  # fmt: skip
 """Modules that have a compiled twin."""
 
 if os.environ.get("OBSV_PURE_PYTHON", "").strip().lower() in ("1", "true", "yes", "on"):

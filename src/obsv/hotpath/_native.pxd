@@ -6,6 +6,7 @@ cdef extern from *:
     #include <stdint.h>
     #include <string.h>
     #include <time.h>
+    #include <unistd.h>
 
     static inline long long obsv_clock(clockid_t id) {
         struct timespec now;
@@ -127,6 +128,125 @@ cdef extern from *:
         *value = PyLong_AsLongLongAndOverflow(number, &overflow);
         return !overflow;
     }
+    /* What this thread is doing with log records. */
+    static _Thread_local int obsv_doing_now;
+    #define obsv_doing() obsv_doing_now
+    #define obsv_do(what) (obsv_doing_now = (what))
+    /* What a dict has after its first entries, as a new dict, without some names. A key of the user's may run code, so
+       what is at hand is held. */
+    static inline PyObject *obsv_added(PyObject *members, Py_ssize_t skipped, PyObject *names) {
+        PyObject *key, *value, *made = PyDict_New();
+        Py_ssize_t at = 0;
+        while (made && PyDict_Next(members, &at, &key, &value)) {
+            if (skipped-- > 0) continue;
+            Py_INCREF(key);
+            Py_INCREF(value);
+            int known = PySet_Contains(names, key);
+            if (known < 0 || (!known && PyDict_SetItem(made, key, value) < 0)) Py_CLEAR(made);
+            Py_DECREF(key);
+            Py_DECREF(value);
+        }
+        return made;
+    }
+    /* Whether it is in `Logger.makeRecord` by way of ours. */
+    static _Thread_local int obsv_making_now;
+    #define obsv_making() obsv_making_now
+    #define obsv_do_make(what) (obsv_making_now = (what))
+
+    /* As `os.write`, of an exact bytes object, without looking why it failed. Others have the interpreter meanwhile: also a
+       write to a file may take long. */
+    static inline Py_ssize_t obsv_write_bytes(int fd, PyObject *data) {
+        Py_ssize_t taken;
+        Py_BEGIN_ALLOW_THREADS
+        taken = write(fd, PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data));
+        Py_END_ALLOW_THREADS
+        return taken;
+    }
+
+    /* JSON. Each writes at a place with room enough and returns the place behind. */
+    #define OBSV_ONES 0x0101010101010101ULL
+    #define OBSV_BELOW(x, n) (((x) - OBSV_ONES * (n)) & ~(x) & OBSV_ONES * 0x80) /* is a byte below n (at most 128)? */
+    /* Must nothing of this be escaped: no quote, no backslash, no control character? */
+    static inline int obsv_json_plain(const char *data, Py_ssize_t length) {
+        uint64_t word;
+        for (; length >= 8; data += 8, length -= 8) {
+            memcpy(&word, data, 8);
+            if (OBSV_BELOW(word, 32) | OBSV_BELOW(word ^ OBSV_ONES * '"', 1) | OBSV_BELOW(word ^ OBSV_ONES * '\\\\', 1))
+                return 0;
+        }
+        for (; length > 0; data++, length--) {
+            unsigned char c = (unsigned char)*data;
+            if (c < 32 || c == '"' || c == '\\\\') return 0;
+        }
+        return 1;
+    }
+    static inline unsigned char *obsv_put_escaped(unsigned char *at, const char *data, Py_ssize_t length) {
+        static const char hex[] = "0123456789abcdef";
+        for (; length > 0; data++, length--) {
+            unsigned char c = (unsigned char)*data;
+            if (c >= 32 && c != '"' && c != '\\\\') { *at++ = c; continue; }
+            *at++ = '\\\\';
+            switch (c) {
+                case '"': case '\\\\': *at++ = c; break;
+                case '\\b': *at++ = 'b'; break;
+                case '\\f': *at++ = 'f'; break;
+                case '\\n': *at++ = 'n'; break;
+                case '\\r': *at++ = 'r'; break;
+                case '\\t': *at++ = 't'; break;
+                default:
+                    memcpy(at, "u00", 3);
+                    at[3] = hex[c >> 4];
+                    at[4] = hex[c & 15];
+                    at += 5;
+            }
+        }
+        return at;
+    }
+    static inline unsigned char *obsv_put_decimal(unsigned char *at, long long value) { /* up to 20 characters */
+        unsigned char digits[20], *end = digits + 20, *first = end;
+        unsigned long long left = (unsigned long long)value;
+        if (value < 0) {
+            *at++ = '-';
+            left = 0 - left;
+        }
+        do {
+            *--first = (unsigned char)('0' + left % 10);
+            left /= 10;
+        } while (left);
+        memcpy(at, first, (size_t)(end - first));
+        return at + (end - first);
+    }
+    static inline unsigned char *obsv_put_hex(unsigned char *at, unsigned long long value) { /* 16 characters */
+        for (int shift = 60; shift >= 0; shift -= 4) *at++ = (unsigned char)"0123456789abcdef"[(value >> shift) & 15];
+        return at;
+    }
+    /* As `repr` writes it, up to 32 characters; NULL with an exception. What three decimals express exactly needs no search
+       for the shortest text: two numbers of up to 15 digits are never the same double. */
+    static inline unsigned char *obsv_put_double(unsigned char *at, double value) {
+        double size = value < 0 ? -value : value;
+        if (size >= 0.001 && size < 1e12) {
+            long long thousandths = (long long)(size * 1000.0 + 0.5);
+            if ((double)thousandths / 1000.0 == size) {
+                int decimals = (int)(thousandths % 1000);
+                if (value < 0) *at++ = '-';
+                at = obsv_put_decimal(at, thousandths / 1000);
+                *at++ = '.';
+                *at++ = (unsigned char)('0' + decimals / 100);
+                decimals %= 100;
+                if (decimals) {
+                    *at++ = (unsigned char)('0' + decimals / 10);
+                    if (decimals % 10) *at++ = (unsigned char)('0' + decimals % 10);
+                }
+                return at;
+            }
+        }
+        char *text = PyOS_double_to_string(value, 'r', 0, Py_DTSF_ADD_DOT_0, NULL);
+        if (!text) return NULL;
+        size_t length = strlen(text);
+        memcpy(at, text, length);
+        PyMem_Free(text);
+        return at + length;
+    }
     """
     ctypedef struct obsv_slots:
         int held
@@ -150,3 +270,14 @@ cdef extern from *:
     const char *utf8_of "obsv_utf8"(object text, Py_ssize_t *length) noexcept
     unsigned char *put_big "obsv_put_big"(unsigned char *at, unsigned long long value) noexcept
     bint small "obsv_small"(object number, long long *value) noexcept
+    Py_ssize_t write_bytes "obsv_write_bytes"(int fd, bytes data) noexcept
+    int doing "obsv_doing"() noexcept
+    void do "obsv_do"(int what) noexcept
+    dict added "obsv_added"(dict members, Py_ssize_t skipped, frozenset names)
+    int making "obsv_making"() noexcept
+    void do_make "obsv_do_make"(int what) noexcept
+    bint json_plain "obsv_json_plain"(const char *data, Py_ssize_t length) noexcept
+    unsigned char *put_escaped "obsv_put_escaped"(unsigned char *at, const char *data, Py_ssize_t length) noexcept
+    unsigned char *put_decimal "obsv_put_decimal"(unsigned char *at, long long value) noexcept
+    unsigned char *put_hex "obsv_put_hex"(unsigned char *at, unsigned long long value) noexcept
+    unsigned char *put_double "obsv_put_double"(unsigned char *at, double value) except NULL

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from _contextvars import ContextVar
 from _random import Random
+from _thread import _local
 from functools import partial
 from time import monotonic_ns, time_ns
 
-__all__ = ["context_get", "context_reset", "context_set", "monotonic_ns", "next_id", "seed", "time_ns"]
+__all__ = [
+    "context_get",
+    "context_reset",
+    "context_set",
+    "do",
+    "do_make",
+    "doing",
+    "making",
+    "monotonic_ns",
+    "next_id",
+    "seed",
+    "time_ns",
+]
 
 context_get = ContextVar.get
 context_set = ContextVar.set
@@ -22,3 +35,31 @@ next_id = partial(_generator.getrandbits, 64)
 def seed(a: int, b: int) -> None:
     """Restart the generator from 128 bits of the operating system's randomness."""
     _generator.seed((a << 64) | b)
+
+
+class _Here(_local):
+    doing = 0
+    making = 0
+
+
+_here = _Here()
+
+
+def doing() -> int:
+    """Return what this thread is doing with log records."""
+    return _here.doing
+
+
+def do(what: int) -> None:
+    """Note what this thread is doing with log records."""
+    _here.doing = what
+
+
+def making() -> int:
+    """Tell whether this thread is in ``Logger.makeRecord`` by way of ours."""
+    return _here.making
+
+
+def do_make(what: int) -> None:
+    """Note whether it is."""
+    _here.making = what

@@ -1,7 +1,8 @@
 """JSON text of anything, without ever raising.
 
 The standard library's encoder raises on what telemetry meets every day (NaN is no JSON, keys that are no strings,
-objects), and importing it costs more than all of this. The quoting itself is done by the interpreter's own C function.
+objects), and importing it costs more than all of this. Interpreted, the quoting itself is done by the interpreter's own
+C function.
 """
 
 from __future__ import annotations
@@ -14,6 +15,33 @@ from .errors import safe_text
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+if 0:  # seen by the compiler only
+    import cython
+else:
+    from . import shim as cython
+
+if cython.compiled:
+    from cython.cimports.cpython.bytes import PyBytes_AS_STRING, PyBytes_FromStringAndSize
+    from cython.cimports.cpython.unicode import PyUnicode_DecodeUTF8
+    from cython.cimports.obsv.hotpath._native import json_plain, put_escaped, utf8_of
+
+    def quote(text: str) -> str:
+        """Return a string as JSON literal, quotes included."""
+        length = cython.declare(cython.Py_ssize_t, 0)
+        data = utf8_of(text, cython.address(length)) if type(text) is str else cython.NULL
+        if data == cython.NULL:  # half a surrogate pair
+            from _json import encode_basestring
+
+            return encode_basestring(text)
+        if json_plain(data, length):
+            return f'"{text}"'
+        made = PyBytes_FromStringAndSize(cython.NULL, 6 * length)
+        start = cython.cast(cython.p_uchar, PyBytes_AS_STRING(made))
+        escaped = PyUnicode_DecodeUTF8(PyBytes_AS_STRING(made), put_escaped(start, data, length) - start, cython.NULL)
+        return f'"{escaped}"'
+
+elif TYPE_CHECKING:
 
     def quote(text: str) -> str:
         """Return a string as JSON literal, quotes included."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from .errors import safe_text
-from .jsontext import dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -171,6 +170,8 @@ class LogRecord:
             return body
         if body is None and self.event_name is not None:
             return self.event_name
+        from .jsontext import dumps  # the compiled one knows this module
+
         return dumps(body) if isinstance(body, (dict, list, tuple, bytes)) else safe_text(body)
 
     @property

@@ -6,8 +6,9 @@ import logging
 from time import time_ns as now
 
 from ..hotpath.errors import ErrorInfo, safe_text
+from ..hotpath.loglines import take_ids
 from ..hotpath.records import LogRecord
-from ..hotpath.span import SUPPRESSED, Span, current, resolve
+from ..hotpath.span import current
 from . import levels, outlet
 
 TYPE_CHECKING = False
@@ -52,10 +53,7 @@ def let_out(
         record.error = ErrorInfo.capture(error) if isinstance(error, BaseException) else error
     state = current()
     if state is not None:
-        span = state if type(state) is Span else resolve(state)
-        if span is not None and span is not SUPPRESSED:
-            record.trace_hi, record.trace_lo = span.trace_hi, span.trace_lo
-            record.id64, record.flags = span.id64, span.flags
+        take_ids(record, state)
     outlet.emit(record)
 
 

@@ -8,9 +8,8 @@ unchanged. They are no fields of ours (``trace_id`` and the like): the standard 
 from __future__ import annotations
 
 import logging
-import sys
 
-from ..hotpath.span import SUPPRESSED, Span, current, resolve
+from ..hotpath.stdlines import Correlating
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,34 +19,20 @@ if TYPE_CHECKING:
     Factory = Callable[..., logging.LogRecord]
 
 
-class _Correlating:
-    """A record factory that adds the ids to what the factory before it makes."""
+class _Correlating(Correlating):
+    """Ours, of which there is one."""
 
-    __slots__ = ("active", "previous", "service")
+    __slots__ = ()
 
-    def __init__(self, previous: Factory, service: str) -> None:
-        self.previous = previous
-        self.service = service
-        self.active = True
+    def refused(self, frame: Any) -> bool:
+        """Tell whether a ``makeRecord`` of the program's own makes the record, with an ``extra`` that has our names.
 
-    def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
-        record = self.previous(*args, **kwargs)
-        if not self.active or (sys._getframe(1).f_code is not _MAKE_RECORD and _named_by_caller()):
-            return record
-        members = record.__dict__
-        members["otelServiceName"] = self.service
-        state = current()
-        if state is not None:
-            span = state if type(state) is Span else resolve(state)
-            if span is not None and span is not SUPPRESSED and span.id64:
-                members["otelTraceID"] = f"{span.trace_hi:016x}{span.trace_lo:016x}"
-                members["otelSpanID"] = f"{span.id64:016x}"
-                members["otelTraceSampled"] = bool(span.flags & 1)
-                return record
-        members["otelTraceID"] = "0"
-        members["otelSpanID"] = "0"
-        members["otelTraceSampled"] = False
-        return record
+        It refuses an ``extra`` that names what the record has already, so there the names must stay free.
+        """
+        if frame.f_code is _MAKE_RECORD or frame.f_code.co_name != "makeRecord":
+            return False
+        extra = frame.f_locals.get("extra")
+        return isinstance(extra, dict) and not NAMES.isdisjoint(extra)
 
 
 _factory: _Correlating | None = None
@@ -59,36 +44,22 @@ NAMES = frozenset(("otelTraceID", "otelSpanID", "otelTraceSampled", "otelService
 _MAKE_RECORD = logging.Logger.makeRecord.__code__
 
 
-def _named_by_caller() -> bool:
-    """Tell whether a ``makeRecord`` of the program's own makes the record, with an ``extra`` that has our names.
-
-    It refuses an ``extra`` that names what the record has already, so there the names must stay free.
-    """
-    frame = sys._getframe(2)
-    if frame.f_code.co_name != "makeRecord":
-        return False
-    extra = frame.f_locals.get("extra")
-    return isinstance(extra, dict) and not NAMES.isdisjoint(extra)
-
-
-def make_record(
-    wrapped: Callable[..., logging.LogRecord], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> logging.LogRecord:
+def make_record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Run ``Logger.makeRecord`` so that ``extra=`` may hold our names too, as it may without us: what it says counts.
 
     Args:
-        wrapped: The method itself, bound.
-        args: Its arguments, ``extra`` being the ninth.
+        function: The method itself, not bound.
+        args: Its arguments: the logger first, ``extra`` is the tenth.
         kwargs: Its keyword arguments.
     """
-    extra = args[8] if len(args) > 8 else kwargs.get("extra")
+    extra = args[9] if len(args) > 9 else kwargs.get("extra")
     if not isinstance(extra, dict) or NAMES.isdisjoint(extra):
-        return wrapped(*args, **kwargs)
+        return function(*args, **kwargs)
     rest = {key: value for key, value in extra.items() if key not in NAMES}
-    if len(args) > 8:
-        record = wrapped(*args[:8], rest, *args[9:], **kwargs)
+    if len(args) > 9:
+        record = function(*args[:9], rest, *args[10:], **kwargs)
     else:
-        record = wrapped(*args, **{**kwargs, "extra": rest})
+        record = function(*args, **{**kwargs, "extra": rest})
     for name in NAMES & extra.keys():
         record.__dict__[name] = extra[name]
     return record

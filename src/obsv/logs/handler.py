@@ -20,21 +20,17 @@ from __future__ import annotations
 
 import logging
 import sys
-from _thread import _local, get_ident
-from _weakref import ref
-from itertools import islice
+from _thread import get_ident
 
-from ..hotpath import faults
 from ..hotpath.errors import ErrorInfo, safe_text
-from ..hotpath.records import LogRecord
-from ..hotpath.span import SUPPRESSED, Span, current, resolve
+from ..hotpath.stdlines import Intake, handle
 from . import levels, outlet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import CodeType
     from typing import Any
+
+    from ..hotpath.records import LogRecord
 
 _PLAIN = logging.LogRecord("", 0, "", 0, "", None, None).__dict__
 
@@ -56,22 +52,7 @@ _OURS = frozenset({"obsv", "urllib3"})
 """Top-level loggers whose records are dropped in threads of ours: sending them would make new ones."""
 
 
-class _Here(_local):
-    """What this thread's ``logging`` is about.
-
-    Attributes:
-        taken: The standard record that was let out last, by us or by a bridge (OpenTelemetry's handler, loguru).
-        announced: What the next record stands for, and the ``msg`` by which it is known.
-    """
-
-    taken: Callable[[], logging.LogRecord | None] = staticmethod(lambda: None)  # weak: a record may hold much
-    announced: tuple[Any, Event] | None = None
-
-
-_here = _Here()
-
-other_ways: set[CodeType] = set()
-"""Code of loggers whose records are let out already and which hand them on to ``logging`` (loguru's handlers)."""
+_STANDARD = (10, 20, 30, 40, 50)
 
 _NEAR = 12
 """Frames above a handler that are searched for such code."""
@@ -100,33 +81,10 @@ class Event:
 
 def announce(msg: Any, event: Event | None) -> None:
     """Say what the record with this very ``msg`` is, which this thread is about to log. None takes it back."""
-    _here.announced = None if event is None else (msg, event)
-
-
-def take(record: logging.LogRecord) -> bool:
-    """Tell whether a standard record has still to be let out, and note that it has been.
-
-    A record may come by two ways in a row: from ``logging`` to our handler, and by another handler to a logger whose
-    records obsv gets anyway.
-    """
-    if _here.taken() is record:
-        return False
-    _here.taken = ref(record)
-    return True
-
-
-def _came_already(record: logging.LogRecord) -> bool:
-    if not take(record):
-        return True
-    if other_ways:
-        frame = sys._getframe(2)
-        for _ in range(_NEAR):
-            if frame.f_code in other_ways:
-                return _says_the_same(record, frame.f_locals.get("record"))
-            if frame.f_back is None:
-                break
-            frame = frame.f_back
-    return False
+    if event is None:
+        _intake.announced.pop(get_ident(), None)
+    else:
+        _intake.announced[get_ident()] = (msg, event)
 
 
 def _says_the_same(record: logging.LogRecord, theirs: Any) -> bool:
@@ -135,82 +93,85 @@ def _says_the_same(record: logging.LogRecord, theirs: Any) -> bool:
     return isinstance(message, str) and message in _message(record)
 
 
+class _Intake(Intake):
+    """What is rare with standard records."""
+
+    __slots__ = ()
+
+    def came_already(self, record: logging.LogRecord) -> bool:
+        """Tell whether a logger of `other_ways` has handed this record on."""
+        frame: Any = sys._getframe(1)
+        for _ in range(_NEAR):
+            if frame is None:
+                break
+            if frame.f_code in other_ways:
+                return _says_the_same(record, frame.f_locals.get("record"))
+            frame = frame.f_back
+        return False
+
+    def ours(self, record: logging.LogRecord) -> bool:
+        """Tell whether a record is about the sending of telemetry."""
+        return record.name.partition(".")[0] in _OURS
+
+    def be(self, made: LogRecord, event: Event) -> None:
+        """Make a record the one that was announced."""
+        made.body = event.body
+        made.fields = event.fields
+        made.error = event.error or made.error
+        made.code = event.code or made.code
+
+    def take_their_ids(self, record: logging.LogRecord, made: LogRecord) -> None:
+        """Use the ids of the thread that logged, where the record came through a ``QueueListener``."""
+        members = record.__dict__
+        try:
+            trace_id, span_id = int(members["otelTraceID"], 16), int(members["otelSpanID"], 16)
+        except (KeyError, TypeError, ValueError):  # not there, or somebody else's attributes by these names
+            return
+        made.id64 = span_id
+        made.flags = 1 if members.get("otelTraceSampled") else 0
+        made.trace_hi = trace_id >> 64
+        made.trace_lo = trace_id & 0xFFFFFFFFFFFFFFFF
+
+    def severity(self, number: object) -> int:
+        """Return the severity of a level that is not a standard one."""
+        return levels.from_stdlib(number) if isinstance(number, int) else levels.INFO
+
+    def message(self, record: logging.LogRecord) -> str:
+        """Return the message, with its arguments."""
+        return _message(record)
+
+    def raised(self, record: logging.LogRecord, made: LogRecord) -> None:
+        """Add the exception."""
+        exc_info = record.exc_info
+        error = exc_info[1] if isinstance(exc_info, tuple) else sys.exception()
+        if error is not None:
+            made.error = ErrorInfo.capture(error)
+
+
+_intake = _Intake(
+    outlet.emitter, logging.LogRecord, _OWN, _NOT_FIELDS, {number: levels.from_stdlib(number) for number in _STANDARD}
+)
+
+other_ways = _intake.other_ways
+"""Code of loggers whose records are let out already and which hand them on to ``logging`` (loguru's handlers)."""
+
+take = _intake.take
+convert = _intake.convert
+
+
 class ObsvHandler(logging.Handler):
     """Hands the records of ``logging`` to obsv's outlets. Needs no lock, never raises, and ignores formatters."""
 
-    def handle(self, record: logging.LogRecord) -> bool:
-        """Take a record that passes the handler's filters."""
-        if self.filters:
-            passed = self.filter(record)
-            if not passed:
-                return False
-            if isinstance(passed, logging.LogRecord):  # a filter may return another record since Python 3.12
-                record = passed
-        self.emit(record)
-        return True
+    intake = _intake
+
+    handle = handle
 
     def emit(self, record: logging.LogRecord) -> None:
         """Turn a record into ours and let it out."""
-        try:
-            if _came_already(record):
-                return
-            state = current()
-            if type(state) is not Span and state is not None:
-                state = resolve(state)
-                if state is SUPPRESSED:
-                    if record.name.partition(".")[0] in _OURS:
-                        return
-                    state = None
-            ours = convert(record)
-            announced = _here.announced
-            if announced is not None and announced[0] is record.msg:
-                _here.announced = None
-                _be(ours, announced[1])
-            if state is not None:
-                ours.trace_hi = state.trace_hi
-                ours.trace_lo = state.trace_lo
-                ours.id64 = state.id64
-                ours.flags = state.flags
-            if record.thread != get_ident():
-                _take_ids(record, ours)
-            outlet.emit(ours)
-        except Exception as error:  # noqa: BLE001 - logging never fails the caller
-            faults.report("logging", error)
-
-
-def convert(record: logging.LogRecord) -> LogRecord:
-    """Return obsv's record of a standard one, without the ids of a span. Survives whatever was logged.
-
-    What ``makeLogRecord`` makes of somebody's dict, or of what came over a socket, may lack any attribute's usual type.
-    """
-    ours = LogRecord(
-        int(record.created * 1e9),
-        levels.from_stdlib(record.levelno) if isinstance(record.levelno, int) else levels.INFO,
-        record.levelname if type(record.levelname) is str else safe_text(record.levelname),
-        _message(record),
-        record.name if type(record.name) is str else safe_text(record.name),
-        _fields(record),
-    )
-    if type(record.pathname) is str and record.pathname:
-        ours.code = (record.pathname, record.lineno, record.funcName or "")
-    exc_info = record.exc_info
-    if exc_info:
-        error = exc_info[1] if isinstance(exc_info, tuple) else sys.exception()
-        if error is not None:
-            ours.error = ErrorInfo.capture(error)
-    return ours
-
-
-def _be(ours: LogRecord, event: Event) -> None:
-    ours.body = event.body
-    ours.fields = event.fields
-    ours.error = event.error or ours.error
-    ours.code = event.code or ours.code
+        _intake.emit(record)
 
 
 def _message(record: logging.LogRecord) -> str:
-    if type(record) is logging.LogRecord and not record.args and type(record.msg) is str:
-        return record.msg
     try:
         message = record.getMessage()
         return message if type(message) is str else safe_text(message)
@@ -225,31 +186,6 @@ def _shown(value: object) -> str:
         return repr(value)
     except Exception:  # noqa: BLE001 - as above
         return f"<{type(value).__name__}: its text cannot be read>"
-
-
-def _fields(record: logging.LogRecord) -> dict[str, Any] | None:
-    members = record.__dict__
-    # A subclass may set attributes of its own before the standard ones.
-    added = members.items() if type(record) is not logging.LogRecord else islice(members.items(), _OWN, None)
-    fields = {key: value for key, value in added if key not in _NOT_FIELDS}
-    if record.stack_info:
-        fields["stack_info"] = record.stack_info
-    if record.exc_text and not record.exc_info:  # QueueHandler and SocketHandler send the text only
-        fields["exc_text"] = record.exc_text
-    return fields or None
-
-
-def _take_ids(record: logging.LogRecord, ours: LogRecord) -> None:
-    """Use the ids of the thread that logged, where the record came through a ``QueueListener``."""
-    members = record.__dict__
-    try:
-        trace_id, span_id = int(members["otelTraceID"], 16), int(members["otelSpanID"], 16)
-    except (KeyError, TypeError, ValueError):  # not there, or somebody else's attributes by these names
-        return
-    ours.id64 = span_id
-    ours.flags = 1 if members.get("otelTraceSampled") else 0
-    ours.trace_hi = trace_id >> 64
-    ours.trace_lo = trace_id & 0xFFFFFFFFFFFFFFFF
 
 
 class _Installation:

@@ -25,6 +25,7 @@ from time import gmtime
 
 from ..hotpath.errors import safe_text
 from ..hotpath.jsontext import dumps, quote
+from ..hotpath.loglines import Lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,15 +60,11 @@ CloudWatch Logs takes events of 1 MiB since April 2025; agents and routers still
 
 _MAX_NAMES = 4096  # JSON texts of field, logger and level names that are remembered; a program may make names up
 
-_LARGE = 1 << 64  # longer integers may have more digits than the interpreter is willing to write
-
-_MILLISECONDS = tuple([f'{number:03d}Z",' for number in range(1000)])
-
 _keys: dict[str, str] = {}
 _names: dict[str, str] = {}
 
 
-class JsonLines:
+class JsonLines(Lines):
     """Writes records of one resource as lines.
 
     Example:
@@ -75,95 +72,57 @@ class JsonLines:
         '{"timestamp":"2026-11-22T21:32:00.123Z","level":"INFO","logger":"shop","message":"paid","service":"shop","order":7}'
     """
 
-    __slots__ = ("_second", "_service", "_span")
+    __slots__ = ()
 
     def __init__(self, resource: Mapping[str, Any]) -> None:
         service = resource.get("service.name")
-        self._service = f',"service":{quote(safe_text(service))}' if service else ""
-        # What the last line had, and how it reads. Tuples replaced as a whole: other threads see what belongs together.
-        self._second: tuple[int | None, str] = (None, "")
-        self._span: tuple[int, int, int, str] = (0, 0, 0, "")
+        super().__init__(_keys, _names, f',"service":{quote(safe_text(service))}' if service else "", MAX_BYTES)
 
-    def line(self, record: LogRecord) -> str:
-        """Return the line, without its line end, as text that UTF-8 can express."""
-        seconds, rest = divmod(record.time_ns, 1_000_000_000)
-        second = self._second
-        if second[0] != seconds:
-            second = self._second = (seconds, _second_text(seconds))
-        level, name, body = record.level or record.level_name, record.logger, record.body
-        text = (
-            f'{second[1]}{_MILLISECONDS[rest // 1_000_000]}"level":{_names.get(level) or _name(level)},'
-            f'"logger":{_names.get(name) or _name(name)},"message":'
-            f"{quote(body) if type(body) is str else _body(record)}{self._service}"
-        )
-        if record.id64:
-            span = self._span
-            if span[0] != record.id64 or span[1] != record.trace_lo or span[2] != record.trace_hi:
-                span = self._span = _span_text(record)
-            text += span[3]
-        code = record.code
-        if code is not None:
-            text += f',"location":{quote(f"{code[0]}:{code[1]}")}'
-        if record.error is not None:
-            text += _exception(record.error)
-        fields = record.fields if record.event_name is None else record.all_fields
-        if fields:
-            for key, value in fields.items():
-                start = _keys.get(key) or _key(key, fields)
-                kind = type(value)
-                if kind is str:
-                    text += start + quote(value)
-                elif kind is int and -_LARGE < value < _LARGE:
-                    text += f"{start}{value}"
-                else:
-                    text += start + dumps(value)
-        text += "}"
-        if not text.isascii():
-            text = _expressible(text)
-        if len(text) > MAX_BYTES // 4 and len(text.encode()) > MAX_BYTES:
-            from .shorten import shorten
-
-            return shorten(text, MAX_BYTES)
+    def name(self, name: object) -> str:
+        """Return a name as JSON literal."""
+        text = quote(name if type(name) is str else safe_text(name))
+        if type(name) is str and len(_names) < _MAX_NAMES and len(text) < 256:
+            _names[name] = text
         return text
 
-
-def _second_text(seconds: int) -> str:
-    try:
-        moment = gmtime(seconds)
-    except (OverflowError, ValueError, OSError):  # a year that the C library does not know
-        moment = gmtime(0)
-    year, month, day, hour, minute, second = moment[:6]
-    return f'{{"timestamp":"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}.'
-
-
-def _span_text(record: LogRecord) -> tuple[int, int, int, str]:
-    ids = f',"trace_id":"{record.trace_hi:016x}{record.trace_lo:016x}","span_id":"{record.id64:016x}"'
-    return (record.id64, record.trace_lo, record.trace_hi, ids)
-
-
-def _body(record: LogRecord) -> str:
-    body = record.body
-    return dumps(body) if isinstance(body, (dict, list, tuple)) else quote(record.message)
-
-
-def _name(name: object) -> str:
-    text = quote(name if type(name) is str else safe_text(name))
-    if type(name) is str and len(_names) < _MAX_NAMES and len(text) < 256:
-        _names[name] = text
-    return text
-
-
-def _key(key: object, fields: Mapping[Any, Any]) -> str:
-    name = key if type(key) is str else safe_text(key)
-    if name in RESERVED:
-        name += "_"
-        while name in fields:
+    def field(self, key: object, fields: Mapping[Any, Any]) -> str:
+        """Return what stands before a field's value, which is not under a name of the line's own."""
+        name = key if type(key) is str else safe_text(key)
+        if name in RESERVED:
             name += "_"
-        return f",{quote(name)}:"
-    text = f",{quote(name)}:"
-    if type(key) is str and len(_keys) < _MAX_NAMES and len(text) < 256:
-        _keys[key] = text
-    return text
+            while name in fields:
+                name += "_"
+            return f",{quote(name)}:"
+        text = f",{quote(name)}:"
+        if type(key) is str and len(_keys) < _MAX_NAMES and len(text) < 256:
+            _keys[key] = text
+        return text
+
+    def second(self, seconds: int) -> str:
+        """Return the beginning of a line of that second of the Unix epoch."""
+        try:
+            moment = gmtime(seconds)
+        except (OverflowError, ValueError, OSError):  # a year that the C library does not know
+            moment = gmtime(0)
+        year, month, day, hour, minute, second = moment[:6]
+        return f'{{"timestamp":"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}.'
+
+    def body(self, record: LogRecord) -> str:
+        """Return a message that is no text as JSON."""
+        body = record.body
+        return dumps(body) if isinstance(body, (dict, list, tuple)) else quote(record.message)
+
+    def details(self, record: LogRecord) -> str:
+        """Return where it was, and what was raised."""
+        code, error = record.code, record.error
+        text = "" if code is None else f',"location":{quote(f"{code[0]}:{code[1]}")}'
+        return text if error is None else text + _exception(error)
+
+    def shortened(self, line: str) -> str:
+        """Return a line that is too long in as many bytes as it may have."""
+        from .shorten import shorten
+
+        return shorten(line, MAX_BYTES)
 
 
 def _exception(error: ErrorInfo) -> str:
@@ -172,12 +131,3 @@ def _exception(error: ErrorInfo) -> str:
     except Exception:  # noqa: BLE001 - reads source files through linecache, which runs loaders of anybody
         stack = "".join([f'  File "{path}", line {line}, in {function}\n' for path, line, function in error.stack()])
     return f',"exception":{{"type":{quote(error.type)},"message":{quote(error.message)},"stack":{quote(stack)}}}'
-
-
-def _expressible(text: str) -> str:
-    """Write half surrogate pairs, which UTF-8 cannot express, as JSON escapes: they can only be in string literals."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "backslashreplace").decode()
-    return text

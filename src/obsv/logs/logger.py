@@ -15,18 +15,17 @@ in.
 from __future__ import annotations
 
 import sys
-from time import time_ns
 
-from ..hotpath import faults
-from ..hotpath.errors import ErrorInfo, safe_text
-from ..hotpath.records import LogRecord
-from ..hotpath.span import SUPPRESSED, Span, current, resolve
+from ..hotpath.errors import safe_text
+from ..hotpath.loglines import silent
 from . import levels, outlet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+_log = outlet.log
 
 
 class Logger:
@@ -71,28 +70,28 @@ class Logger:
 
     def debug(self, msg: object, /, **fields: object) -> None:
         """Log what only helps who looks for an error."""
-        _log(self, 5, "DEBUG", msg, fields)
+        _log(5, "DEBUG", msg, self.name, self._fields, fields)
 
     def info(self, msg: object, /, **fields: object) -> None:
         """Log that something went as it should."""
-        _log(self, 9, "INFO", msg, fields)
+        _log(9, "INFO", msg, self.name, self._fields, fields)
 
     def warning(self, msg: object, /, **fields: object) -> None:
         """Log something that is not right and that the program copes with."""
-        _log(self, 13, "WARNING", msg, fields)
+        _log(13, "WARNING", msg, self.name, self._fields, fields)
 
     def error(self, msg: object, /, **fields: object) -> None:
         """Log that something failed."""
-        _log(self, 17, "ERROR", msg, fields)
+        _log(17, "ERROR", msg, self.name, self._fields, fields)
 
     def exception(self, msg: object, /, **fields: object) -> None:
         """Log that something failed, at level ERROR, with the exception being handled."""
         fields.setdefault("exc_info", True)
-        _log(self, 17, "ERROR", msg, fields)
+        _log(17, "ERROR", msg, self.name, self._fields, fields)
 
     def critical(self, msg: object, /, **fields: object) -> None:
         """Log that the program cannot go on."""
-        _log(self, 21, "CRITICAL", msg, fields)
+        _log(21, "CRITICAL", msg, self.name, self._fields, fields)
 
     def __repr__(self) -> str:
         fields = "".join([f", {key}=…" for key in self._fields or ()])
@@ -110,42 +109,8 @@ def get_logger(name: str | None = None) -> Logger:
     return Logger(name if type(name) is str else safe_text(name))
 
 
-def _log(logger: Logger, severity: int, level: str, msg: object, fields: dict[str, Any]) -> None:
-    try:
-        error = _error(fields.pop("exc_info")) if "exc_info" in fields else None
-        bound = logger._fields
-        if bound:
-            fields = {**bound, **fields}
-        record = LogRecord(time_ns(), severity, level, msg if type(msg) is str else safe_text(msg), logger.name, fields)
-        state = current()
-        if state is not None:
-            # A span, or the remote parent where a request was received and no span was made.
-            span = state if type(state) is Span else resolve(state)
-            if span is not None and span is not SUPPRESSED:
-                record.trace_hi = span.trace_hi
-                record.trace_lo = span.trace_lo
-                record.id64 = span.id64
-                record.flags = span.flags
-        if error is not None:
-            record.error = ErrorInfo.capture(error)
-        outlet.emit(record)
-    except Exception as failure:  # noqa: BLE001 - logging never fails the caller
-        faults.report("logging", failure)
-
-
-def _error(exc_info: object) -> BaseException | None:
-    """Find the exception that an ``exc_info`` means, by the rules of ``logging``."""
-    if isinstance(exc_info, BaseException):
-        return exc_info
-    if isinstance(exc_info, tuple):
-        return exc_info[1] if len(exc_info) == 3 and isinstance(exc_info[1], BaseException) else None
-    return sys.exception() if exc_info else None
-
-
-def _quiet(live: Callable[..., None]) -> Callable[..., None]:
-    def off(self: Logger, msg: object, /, **fields: object) -> None:
-        return None
-
+def _quiet(live: Callable[..., None]) -> Any:
+    off: Any = silent()
     # Help and signatures read the same, on or off.
     off.__name__, off.__qualname__, off.__doc__ = live.__name__, live.__qualname__, live.__doc__
     off.__annotations__ = live.__annotations__

@@ -6,12 +6,12 @@ The runtime installs both; loggers and the ``logging`` handler call :func:`emit`
 from __future__ import annotations
 
 import sys
-from _thread import _local
+from _thread import get_ident
 from time import monotonic
 
-from ..hotpath import faults
+from ..hotpath import faults, loglines
 from ..hotpath.errors import safe_text
-from ..hotpath.records import LogRecord
+from ..hotpath.loglines import Emitter
 from ..hotpath.span import SUPPRESSED, Span, current, resolve
 from ..hotpath.values import clean, weigh
 from . import levels
@@ -19,20 +19,15 @@ from . import levels
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any, Protocol
+    from typing import Any
 
     from ..hotpath.queue import BoundedQueue
+    from ..hotpath.records import LogRecord
 
     Write = Callable[[LogRecord], object]
 
-    class Pending(Protocol):
-        """A record that somebody else (OpenTelemetry's processors) is to see before it leaves."""
 
-        def process(self) -> LogRecord | None:
-            """Show it to them, and return what is to leave."""
-
-
-MAX_WAITING = 16
+MAX_WAITING = loglines.MAX_WAITING
 """Records that a thread may make while it is writing one; they are written right after it."""
 
 MAX_WHILE_SENDING = 100
@@ -50,18 +45,7 @@ _SCALARS = frozenset({str, bool, int, float, type(None), bytes})
 level = levels.OFF
 """The lowest severity that is logged by our own loggers (:data:`levels.OFF`: nothing is)."""
 
-_immediate: tuple[Write, ...] = ()
-_queues: tuple[BoundedQueue, ...] = ()
 _watchers: list[Callable[[int], None]] = []
-
-
-class _Here(_local):
-    """What this thread is doing: None nothing, a list while it writes, a tuple while it writes what waited."""
-
-    waiting: list[LogRecord | Pending] | tuple[()] | None = None
-
-
-_here = _Here()
 
 
 # Changed by ``_lost[reason] += 1`` only: CPython switches threads at calls and backward jumps, so never within that.
@@ -80,19 +64,21 @@ def install(immediate: Iterable[Write] = (), queues: Iterable[BoundedQueue] = ()
             does with a list afterwards changes nothing, and no other thread runs a user's ``__str__``.
         level: The name of the lowest level that is logged.
     """
-    global _immediate, _queues
-    _immediate = tuple(immediate)
+    global _queues
+    _out.immediate = tuple(immediate)
     _queues = tuple(queues)
+    _out.queued = bool(_queues)
     forget_losses()
-    _set_level(levels.severity(level) if _immediate or _queues else levels.OFF)
+    _set_level(levels.severity(level) if open_to() else levels.OFF)
 
 
 def remove() -> None:
     """Let nothing out any more."""
-    global _immediate, _queues
+    global _queues
     _set_level(levels.OFF)
-    _immediate = ()
+    _out.immediate = ()
     _queues = ()
+    _out.queued = False
 
 
 def watch(callback: Callable[[int], None]) -> None:
@@ -105,6 +91,13 @@ def forget_losses() -> None:
     """Count losses from zero again: in a new ``init()``, and in a forked child, where they are the parent's to tell."""
     for reason in _lost:
         _lost[reason] = 0
+
+
+def forget_threads() -> None:
+    """Forget in a forked child what waits in other threads, which do not exist there: the parent writes it."""
+    for thread in list(_out.waiting):
+        if thread != get_ident():
+            _out.waiting.pop(thread, None)
 
 
 def lost() -> dict[str, int]:
@@ -120,49 +113,16 @@ def may_export() -> bool:
 
 def open_to() -> bool:
     """Tell whether records leave to anywhere."""
-    return bool(_immediate or _queues)
+    return bool(_out.immediate or _queues)
 
 
-def emit(record: LogRecord | Pending) -> None:
-    """Hand a record to every outlet. Never raises an `Exception` (but see ``OBSV_RAISE``).
+class _Out(Emitter):
+    """Our outlets."""
 
-    A record made by this thread while it is writing another (a signal handler, a ``__del__``, a ``__str__`` or a stream
-    that logs) waits for it; one made while those are being written is dropped and counted.
-    """
-    if _here.waiting is not None:
-        _later(record)
-        return
-    try:
-        waiting: list[LogRecord | Pending] = []
-        _here.waiting = waiting
-        _deliver(record)
-        if waiting:
-            _here.waiting = ()
-            for late in waiting:
-                _deliver(late)
-    finally:
-        _here.waiting = None
+    __slots__ = ()
 
-
-def _later(record: LogRecord | Pending) -> None:
-    waiting = _here.waiting
-    if type(waiting) is list and len(waiting) < MAX_WAITING:
-        waiting.append(record)
-    else:
-        _lost["logged while logging"] += 1
-
-
-def _deliver(item: LogRecord | Pending) -> None:
-    record = item if type(item) is LogRecord else item.process()  # type: ignore[union-attr]
-    if record is None:
-        return
-    for write in _immediate:
-        try:
-            write(record)
-        except Exception as error:  # noqa: BLE001 - a sink of the user's may raise anything
-            _failed(error)
-    queues = _queues
-    if queues:
+    def queue(self, record: LogRecord) -> None:
+        """Hand a record to the sinks that write later."""
         state = current()
         if state is not None and type(state) is not Span and not _may_queue(state):
             return
@@ -171,8 +131,24 @@ def _deliver(item: LogRecord | Pending) -> None:
         if record.fields:
             record.fields = _settled(record.fields)
         size = _weigh(record)
-        for queue in queues:
+        for queue in _queues:
             queue.put(record, 1, size)
+
+    def failed(self, error: Exception) -> None:
+        """Count what a sink raised."""
+        _lost["error"] += 1
+        faults.report("writing a log line", error)
+
+    def dropped(self) -> None:
+        """Count a record that was made while others were being written."""
+        _lost["logged while logging"] += 1
+
+
+_queues: tuple[BoundedQueue, ...] = ()
+_out = emitter = _Out()
+
+emit = _out.emit
+log = _out.log
 
 
 def _may_queue(state: Any) -> bool:
@@ -206,11 +182,6 @@ def _exporting() -> bool:
             return True
         frame = frame.f_back
     return False
-
-
-def _failed(error: Exception) -> None:
-    _lost["error"] += 1
-    faults.report("writing a log line", error)
 
 
 def _settled(fields: dict[str, Any]) -> dict[str, Any]:

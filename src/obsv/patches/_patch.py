@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ..hotpath.wrap import Unless
 
     Described = TypeVar("Described", bound=Callable[..., Any])
+    Maker = Callable[[Callable[..., Any], Any], Callable[..., Any]]
     Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
 
 
@@ -114,6 +115,18 @@ class Patch:
         def describe(wrapper: Described) -> Described:
             self.sites.extend(Site(self, target, None, wrapper) for target in targets)
             return wrapper
+
+        return describe
+
+    def make(self, *targets: str) -> Callable[[Maker], Maker]:
+        """Replace functions by what ``maker(function, switch)`` returns, where a wrapper's own calls cost too much.
+
+        ``switch.active`` says whether the patch is still in force. What comes back takes whatever the function takes.
+        """
+
+        def describe(maker: Maker) -> Maker:
+            self.sites.extend(Site(self, target, None, None, maker) for target in targets)
+            return maker
 
         return describe
 
@@ -241,12 +254,15 @@ def _numbers(version: str) -> tuple[int, ...]:
 class Site:
     """One function to be patched: ``module:Class.method`` or ``module:function``."""
 
-    def __init__(self, patch: Patch, target: str, call: Call | None, wrapper: Wrapper | None) -> None:
+    def __init__(
+        self, patch: Patch, target: str, call: Call | None, wrapper: Wrapper | None, maker: Maker | None = None
+    ) -> None:
         self.patch = patch
         self.target = target
         self.module, _, self.path = target.partition(":")
         self.call = call
         self.wrapper = wrapper
+        self.maker = maker
         self.missing = False
         self._switch: Call | _Switch | None = None  # of the wrapper that is in place, None when there is none
         self._owner: Any = None
@@ -309,9 +325,11 @@ class Site:
         switch = self._switch
         if isinstance(switch, Call):
             return wrap(function, switch, method)
+        assert switch is not None
+        if self.maker is not None:
+            return wraps(function)(self.maker(function, switch))
         wrapper = self.wrapper
         assert wrapper is not None
-        assert switch is not None
         code: Any = getattr(function, "__code__", None)
         if getattr(code, "co_flags", 0) & 0x80:  # a coroutine function must stay one
             if method and code.co_varnames[: code.co_argcount] == ASGI and not code.co_kwonlyargcount:

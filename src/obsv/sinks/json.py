@@ -8,6 +8,9 @@ each line lost is counted by its reason.
 
 from __future__ import annotations
 
+import sys
+
+from ..hotpath.loglines import LineSink
 from ..logs.jsonlines import JsonLines
 from .base import Refused, Retry, Sent
 from .lines import LineWriter
@@ -16,9 +19,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..hotpath.records import LogRecord
     from ..settings import Settings
     from .base import Attributes, Batch, Result
+    from .lines import Written
 
 PATIENCE = 0.05
 """Seconds that a line waits for a non-blocking stdout that is full.
@@ -27,7 +30,7 @@ After one that waited in vain the next ones do not, until a line goes through ag
 """
 
 
-class JsonSink:
+class JsonSink(LineSink):
     """Writes each log record as a line of JSON on stdout.
 
     Attributes:
@@ -40,23 +43,17 @@ class JsonSink:
     immediate = frozenset({"logs"})
 
     def __init__(self, settings: Settings) -> None:
-        self.sent = 0
+        super().__init__(JsonLines({"service.name": settings.service}), LineWriter(patience=PATIENCE), PATIENCE)
         self.lost: dict[str, int] = {}
-        self._lines = JsonLines({"service.name": settings.service})
-        self._writer = LineWriter(patience=PATIENCE)
 
     def open(self, resource: Attributes) -> None:
         """Take over the resource whose service every line carries."""
         self._lines = JsonLines(resource)
 
-    def write(self, record: LogRecord) -> None:
-        """Write one record now. Never raises an `Exception` of the stream."""
-        written = self._writer.write((self._lines.line(record),))
+    def trouble(self, written: Written) -> None:
+        """Count a line that had to wait, or that is lost."""
         self.sent += written.lines
-        if written.reason is None:
-            if not self._writer.patience:
-                self._writer.patience = PATIENCE
-        elif not written.lines:
+        if written.reason is not None and not written.lines:
             # Many threads count here. CPython switches between them at calls, so never within these statements.
             self.lost.setdefault(written.reason, 0)
             self.lost[written.reason] += 1
@@ -68,7 +65,7 @@ class JsonSink:
         if batch.encoded is None:
             batch.encoded = [self._lines.line(record) for record in batch.items]
         lines: Any = batch.encoded
-        written = self._writer.write(lines)
+        written: Written = self._writer.around(lines)
         if written.reason is None:
             return Sent()
         if written.again:
@@ -83,7 +80,7 @@ class JsonSink:
 
     def probe(self) -> str:
         """Say where the lines go."""
-        stream = self._writer.stream()
+        stream = sys.stdout
         if stream is None or stream.closed:
             return "stdout is closed: lines are lost"
         return "stdout is a terminal" if stream.isatty() else "stdout is a file or pipe"

@@ -10,9 +10,14 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from _thread import RLock
-from io import TextIOWrapper
+from _weakref import ref
+from io import FileIO, TextIOWrapper
 from time import monotonic
+
+from ..hotpath import loglines
+from ..hotpath.loglines import Direct
+from ..hotpath.loglines import locks as _locks
+from ..hotpath.loglines import rest as _rest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,14 +25,6 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     GetStream = Callable[[], TextIO | None]
-
-# One a descriptor, because all writers share it, and because one that nobody reads must not block the other. Reentrant,
-# because a signal handler may log while its thread is writing.
-_locks = {1: RLock(), 2: RLock()}
-
-# The part of a line that a non-blocking or full descriptor did not take. It goes out before anything else, so that no
-# line is torn. By the same number as the lock.
-_rest: dict[int, bytes] = {}
 
 _AGAIN = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.ENOSPC, errno.EDQUOT})
 _WORDS = {
@@ -58,7 +55,7 @@ class Written:
         return f"Written(lines={self.lines}, reason={self.reason!r}, again={self.again})"
 
 
-class LineWriter:
+class LineWriter(Direct):
     """Writes lines to the stream that ``stream`` returns at the time of each write (programs replace ``sys.stdout``).
 
     Where the stream is Python's own file on descriptor 1 or 2, each line is one ``os.write`` of UTF-8; any other stream
@@ -67,55 +64,69 @@ class LineWriter:
 
     ``patience``: seconds that one `write` waits, all in all, for a non-blocking descriptor that is full.
 
-        LineWriter(lambda: sys.stdout).write(['{"a":1}'])
+        LineWriter(lambda: sys.stderr).write(['{"a":1}'])
     """
 
-    __slots__ = ("name", "patience", "stream")
+    __slots__ = ("name",)
 
     def __init__(self, stream: GetStream | None = None, *, name: str = "stdout", patience: float = 0.0) -> None:
-        self.stream = _stdout if stream is None else stream
+        super().__init__(stream, patience)
         self.name = name
-        self.patience = patience
 
     def write(self, lines: Sequence[str]) -> Written:
         """Write each of ``lines`` (without line ends), stop at the first that is not taken."""
         if not lines:
             return Written(0)
         try:
-            stream = self.stream()
+            stream = sys.stdout if self.stream is None else self.stream()
             if stream is None:
                 return Written(0, f"{self.name}: closed")
-            fd = -1
-            if type(stream) is TextIOWrapper:  # subclasses (pytest's capture) do more than write to their descriptor
-                try:
-                    fd = stream.fileno()
-                except OSError:  # over a BytesIO
-                    fd = -1
-            if 1 <= fd <= 2:
-                shared = _shared(fd)
+            fd = self.descriptor(stream)
+            if fd > 0:
+                shared = self.shared(fd)
                 with _locks[shared]:
-                    return self._to_descriptor(fd, shared, lines)
+                    return self.onward(fd, shared, lines)
             return self._to_stream(stream, lines)
-        except OSError as error:
-            return self._failed(0, error)
         except Exception as error:  # noqa: BLE001 - a stream is the user's object and may raise anything
-            return Written(0, f"{self.name}: {_words(error)}")
+            return self.failed(0, error)
 
-    def _to_descriptor(self, fd: int, shared: int, lines: Sequence[str]) -> Written:
+    def around(self, lines: Sequence[str]) -> Written:
+        """Write to a stream that is no file of Python's own."""
+        return self.write(lines)
+
+    def descriptor(self, stream: TextIO) -> int:
+        """Return the number of the stream's file if lines may go to it directly, else -1."""
+        if type(stream) is not TextIOWrapper:  # subclasses (pytest's capture) do more than write to their descriptor
+            return -1
+        try:
+            fd = stream.fileno()
+        except OSError:  # over a BytesIO
+            return -1
+        if not 1 <= fd <= 2:
+            return -1
+        raw = getattr(stream.buffer, "raw", stream.buffer)  # there is no buffer under ``python -u``
+        if type(raw) is FileIO:
+            self.knows(ref(stream), raw.fileno)
+        return fd
+
+    def onward(self, fd: int, shared: int, lines: Sequence[str | bytes], begun: bytes = b"") -> Written:
+        """Write lines after what is left of another, or of one that was ``begun``, which counts as one of them."""
         taken = 0
         patience = self.patience
         deadline = 0.0
-        rest = _rest.pop(shared, b"")
-        while rest or taken < len(lines):
-            if not rest:
+        left = begun or _rest.pop(shared, b"")
+        started = 1 if begun else 0
+        while left or taken < len(lines):
+            if not left:
+                line = lines[taken]
                 # A lone surrogate becomes \udXXX, which is how JSON writes it.
-                rest = lines[taken].encode("utf-8", "backslashreplace") + b"\n"
+                left = line if isinstance(line, bytes) else line.encode("utf-8", "backslashreplace") + b"\n"
                 taken += 1
                 whole = True
             else:
                 whole = False
             try:
-                rest = rest[os.write(fd, rest) :]
+                left = left[os.write(fd, left) :]
             except OSError as error:
                 if error.errno == errno.EAGAIN and patience > 0.0:
                     now = monotonic()
@@ -124,14 +135,14 @@ class LineWriter:
                     _wait(fd, max(0.0, patience))
                     if whole:
                         taken -= 1
-                        rest = b""
+                        left = b""
                     continue
                 if whole:
                     taken -= 1  # nothing of it went out: the caller keeps it
                 elif error.errno in _AGAIN:
-                    _rest[shared] = rest
-                return self._failed(taken, error)
-        return Written(taken)
+                    _rest[shared] = left
+                return self.failed(started + taken, error)
+        return Written(started + taken)
 
     def _to_stream(self, stream: TextIO, lines: Sequence[str]) -> Written:
         taken = 0
@@ -149,38 +160,36 @@ class LineWriter:
                 return Written(taken, f"{self.name}: not accepting data", True)
         except OSError as error:
             # The stream keeps what it could not write and tries again by itself: a second try of ours would double it.
-            failed = self._failed(0, error)
+            failed = self.failed(0, error)
             failed.again = False
             return failed
         except Exception as error:  # noqa: BLE001 - see write()
             return Written(max(0, taken - 1), f"{self.name}: {_words(error)}")
         return Written(taken)
 
-    def _failed(self, taken: int, error: OSError) -> Written:
+    def failed(self, taken: int, error: Exception) -> Written:
+        """Say what an exception means."""
+        if not isinstance(error, OSError):
+            return Written(taken, f"{self.name}: {_words(error)}")
         number = error.errno or 0
         words = _WORDS.get(number) or (error.strerror or type(error).__name__).lower()
         return Written(taken, f"{self.name}: {words}", number in _AGAIN)
 
-
-def _stdout() -> TextIO | None:
-    return sys.stdout
+    def shared(self, fd: int) -> int:
+        """Return the descriptor whose lock is that of ``fd``: 1 for both where they are one file (``2>&1``)."""
+        if fd == 2:
+            try:
+                if os.path.sameopenfile(1, 2):
+                    return 1
+            except OSError:  # one of them is closed
+                pass
+        return fd
 
 
 def _words(error: Exception) -> str:
     if isinstance(error, ValueError) and "closed" in str(error):
         return "closed"
     return f"error: {type(error).__name__}"
-
-
-def _shared(fd: int) -> int:
-    """The descriptor whose lock is that of ``fd``: 1 for both where they are one file (``2>&1``, a terminal)."""
-    if fd == 2:
-        try:
-            if os.path.sameopenfile(1, 2):
-                return 1
-        except OSError:  # one of them is closed
-            pass
-    return fd
 
 
 def _wait(fd: int, seconds: float) -> None:
@@ -206,12 +215,5 @@ def _ascii(line: str) -> str:
     return "".join(parts)
 
 
-def _forked() -> None:
-    # A lock may be held by a thread that does not exist here, and the torn line is the parent's to finish.
-    for fd in _locks:
-        _locks[fd] = RLock()
-    _rest.clear()
-
-
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
+    os.register_at_fork(after_in_child=loglines.forget)

@@ -152,6 +152,48 @@ def test_a_record_made_while_writing_waits_and_no_line_is_nested(lost: Lost) -> 
     assert lost() == {}
 
 
+def test_what_waits_in_another_thread_survives_a_new_init(lost: Lost) -> None:
+    waits, goes_on = threading.Event(), threading.Event()
+    written: list[str] = []
+
+    def write(made: LogRecord) -> None:
+        written.append(made.body)
+        if made.body == "outer":
+            outlet.emit(record("inner"))
+            waits.set()
+            goes_on.wait(10)
+
+    outlet.install([write])
+    thread = threading.Thread(target=outlet.emit, args=(record("outer"),))
+    thread.start()
+    assert waits.wait(10)
+    outlet.install([write])
+    goes_on.set()
+    thread.join()
+    assert written == ["outer", "inner"]
+    assert lost() == {}
+
+
+def test_a_forked_child_forgets_what_waits_in_threads_that_it_does_not_have() -> None:
+    waits, goes_on = threading.Event(), threading.Event()
+
+    def write(made: LogRecord) -> None:
+        if made.body == "outer":
+            outlet.emit(record("inner"))
+            waits.set()
+            goes_on.wait(10)
+
+    outlet.install([write])
+    thread = threading.Thread(target=outlet.emit, args=(record("outer"),))
+    thread.start()
+    assert waits.wait(10)
+    assert thread.ident in outlet.emitter.waiting
+    outlet.forget_threads()
+    assert outlet.emitter.waiting == {}
+    goes_on.set()
+    thread.join()
+
+
 def test_a_writer_that_always_logs_ends_and_is_counted(lost: Lost) -> None:
     written: list[str] = []
 

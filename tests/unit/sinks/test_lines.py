@@ -261,6 +261,39 @@ def test_stdout_is_looked_up_at_each_write(monkeypatch: pytest.MonkeyPatch, caps
     assert capsys.readouterr().out == "a\n"
 
 
+def test_a_stream_that_was_replaced_is_not_kept_alive() -> None:
+    code = """
+    import gc, io, weakref
+    sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False)))
+    before = weakref.ref(sys.stdout)
+    first = [writer.put(b"a\\n"), writer.put(b"b\\n")]
+    sys.stdout = replaced = io.StringIO()
+    gc.collect()
+    gone = before() is None
+    second = writer.put(b"c\\n").lines
+    sys.stdout = sys.__stdout__
+    tell(first, gone, second, replaced.getvalue(), writer.put(b"d\\n"))
+    """
+    done = run(code)
+    assert done.stdout == b"a\nb\nd\n"
+    assert told(done) == [[None, None], True, 1, "c\n", None]
+
+
+def test_a_stream_that_was_closed_since_is_not_written_to() -> None:
+    code = """
+    import io
+    sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False))
+    first = writer.put(b"a\\n")
+    sys.stdout.close()
+    second = writer.put(b"b\\n")
+    sys.stdout = None
+    tell(first, second, writer.put(b"c\\n"))
+    """
+    done = run(code)
+    assert done.stdout == b"a\n"
+    assert told(done) == [None, [0, "stdout: closed", False], [0, "stdout: closed", False]]
+
+
 def test_captured_descriptors(capfd: pytest.CaptureFixture[str]) -> None:
     assert LineWriter().write(["a"]).lines == 1
     assert capfd.readouterr().out == "a\n"

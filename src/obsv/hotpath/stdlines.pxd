@@ -1,0 +1,30 @@
+cimport cython
+from obsv.hotpath.loglines cimport Emitter, take_ids
+from obsv.hotpath.records cimport LogRecord
+from obsv.hotpath.span cimport Span
+
+cdef class Intake:
+    cdef Emitter _emitter
+    cdef public object kind
+    cdef public Py_ssize_t own
+    cdef public frozenset not_fields
+    cdef public dict severities, announced
+    cdef public set other_ways
+    cdef dict _taken
+
+    cpdef bint take(self, record) except -1
+    @cython.locals(made=LogRecord)
+    cpdef emit(self, record)
+    @cython.locals(made=LogRecord)
+    cpdef LogRecord convert(self, record)
+    @cython.locals(members=dict, fields=dict, names=frozenset, skipped=cython.Py_ssize_t)
+    cdef dict _fields(self, record)
+
+cdef class Correlating:
+    cdef public object previous, service
+    cdef public bint active
+    cdef unsigned long long _hi, _lo, _id
+    cdef str _trace_text, _span_text
+
+    @cython.locals(span=Span)
+    cdef _ids(self, dict members, found)
