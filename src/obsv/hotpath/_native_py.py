@@ -7,7 +7,7 @@ from _random import Random
 from functools import partial
 from time import monotonic_ns, time_ns
 
-__all__ = ["context_get", "context_reset", "context_set", "monotonic_ns", "next_id", "seed", "time_ns"]
+__all__ = ["context_get", "context_reset", "context_set", "flat", "monotonic_ns", "next_id", "seed", "time_ns"]
 
 context_get = ContextVar.get
 context_set = ContextVar.set
@@ -22,3 +22,8 @@ next_id = partial(_generator.getrandbits, 64)
 def seed(a: int, b: int) -> None:
     """Restart the generator from 128 bits of the operating system's randomness."""
     _generator.seed((a << 64) | b)
+
+
+def flat(attributes: dict[str, object]) -> tuple[object, ...]:
+    """Return the key of a set of dimensions."""
+    return tuple(attributes.items())
