@@ -16,6 +16,7 @@ from time import monotonic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import select
     from collections.abc import Callable, Sequence
     from typing import TextIO
 
@@ -28,6 +29,11 @@ _locks = {1: RLock(), 2: RLock()}
 # The part of a line that a non-blocking or full descriptor did not take. It goes out before anything else, so that no
 # line is torn. By the same number as the lock.
 _rest: dict[int, bytes] = {}
+
+# What has room at all takes so much at once: a pipe is writable when a page of it is free (Linux, pipe(7): PIPE_BUF).
+_ROOM = 4096
+
+_polls: dict[int, select.poll] = {}
 
 _AGAIN = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.ENOSPC, errno.EDQUOT})
 _WORDS = {
@@ -100,6 +106,39 @@ class LineWriter:
             return self._failed(0, error)
         except Exception as error:  # noqa: BLE001 - a stream is the user's object and may raise anything
             return Written(0, f"{self.name}: {_words(error)}")
+
+    def write_now(self, lines: Sequence[str]) -> bool:
+        """Write ``lines`` if that cannot wait for whoever reads them; False when nothing was written.
+
+        That is so for a few of them, to Python's own file on descriptor 1 or 2, which is a file on disk or a pipe with
+        room. What cannot be known before, `write` finds out.
+        """
+        try:
+            stream = self.stream()
+            if type(stream) is not TextIOWrapper:
+                return False
+            fd = stream.fileno()
+            if not 1 <= fd <= 2:
+                return False
+            shared = 1 if fd == 1 else _shared(fd)
+            text = "\n".join(lines) + "\n"
+            if len(text) > _ROOM or not text.isascii():
+                return False
+            lock = _locks[shared]
+            if not lock.acquire(False):
+                return False
+            try:
+                if shared in _rest or not _has_room(fd):
+                    return False
+                data = text.encode()
+                written = os.write(fd, data)
+                if written < len(data):
+                    _rest[shared] = data[written:]
+                return True
+            finally:
+                lock.release()
+        except Exception:  # noqa: BLE001 - a stream is the user's object; `write` tells what is the matter
+            return False
 
     def _to_descriptor(self, fd: int, shared: int, lines: Sequence[str]) -> Written:
         taken = 0
@@ -183,6 +222,17 @@ def _shared(fd: int) -> int:
     return fd
 
 
+def _has_room(fd: int) -> bool:
+    """Tell whether a write of ``_ROOM`` bytes returns at once. What polls is kept: making it costs more than asking."""
+    poll = _polls.get(fd)
+    if poll is None:
+        import select
+
+        poll = _polls[fd] = select.poll()
+        poll.register(fd, select.POLLOUT)
+    return bool(poll.poll(0))
+
+
 def _wait(fd: int, seconds: float) -> None:
     import select
 
@@ -211,6 +261,7 @@ def _forked() -> None:
     for fd in _locks:
         _locks[fd] = RLock()
     _rest.clear()
+    _polls.clear()
 
 
 if hasattr(os, "register_at_fork"):
