@@ -215,12 +215,12 @@ def plain(value: Any, least: float) -> bool:
     """Tell whether a value is a finite float or an int not below ``least``, as nearly all are."""
     if type(value) is float:
         exact = value
-        return least <= exact <= _MOST
+        return bool(least <= exact <= _MOST)
     if type(value) is not int:
         return False
     if cython.compiled:
         whole = 0
-        if small(value, cython.address(whole)):  # type: ignore[attr-defined]
+        if small(value, cython.address(whole)):
             return whole >= 0 or least < 0.0
     return bool(least <= value <= _MOST)
 
@@ -265,14 +265,14 @@ def bucket(value: int | float) -> int:
     # value == fraction * 2**exponent, 0.5 <= fraction < 1
     if cython.compiled:
         exponent = 0
-        fraction = frexp(value, cython.address(exponent))  # type: ignore[attr-defined,call-arg]
+        fraction = frexp(value, cython.address(exponent))
     else:
         fraction, exponent = frexp(value)
     if fraction == 0.5:
-        return (exponent - 1) * _SCALE - 1
+        return int((exponent - 1) * _SCALE - 1)
     position = log2(fraction) * _SCALE  # -64 < position < 0
     index = int(position) - 1  # rounds towards zero: this is ceil(position) - 1
-    return exponent * _SCALE + index
+    return int(exponent * _SCALE + index)
 
 
 class Instrument:

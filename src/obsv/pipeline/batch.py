@@ -105,7 +105,6 @@ if TYPE_CHECKING:
             """Let go of connections and files."""
 
         # Optional: `probe() -> str` for `obsv doctor` (raises SinkError), `idle()` called when all that was queued has
-        # been sent, `imports`, the names of modules that it needs and that `init()` need not
-        # load, `send_now(batch)`, which does what `send` does in the
-        # caller's thread, or returns `LATER` where it might have to wait, `immediate`, the signals that `write(record)` takes in the caller's thread, `lost`, its own counts
-        # by reason.
+        # been sent, `imports`, the names of modules that it needs and that `init()` need not load, `send_now(batch)`,
+        # which does what `send` does in the caller's thread, or returns `LATER` where it might have to wait,
+        # `immediate`, the signals that `write(record)` takes in the caller's thread, `lost`, its own counts by reason.

@@ -230,7 +230,7 @@ class Lane:
             turn.leave(mine)
 
     def sending_here(self) -> bool:
-        """Tell whether the calling thread is in the midst of :meth:`flush_here`: a signal handler has interrupted it."""
+        """Tell whether the calling thread is in :meth:`flush_here`: a signal handler has interrupted it."""
         return self._turn.ours()
 
     def begin_close(self, deadline: float) -> Flush:
