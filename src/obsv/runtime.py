@@ -46,6 +46,11 @@ class _Change:
     def __exit__(self, *_: object) -> None:
         self.depth -= 1
         self.lock.release()
+        if self.terminated:
+            self.obey()
+
+    def obey(self) -> None:
+        """Let the signal do what it was sent for, once nothing is at work any more."""
         if self.terminated and self.depth == 0:
             number, self.terminated = self.terminated, 0
             os.kill(os.getpid(), number)
@@ -300,9 +305,11 @@ def flush(timeout: float) -> bool:
     if runtime is None:
         return True
     try:
-        seconds = _seconds(timeout)
+        seconds = timeout if type(timeout) is float and 0.0 <= timeout <= 60.0 else _seconds(timeout)
+        if "obsv.guests" not in sys.modules:
+            return flush_sinks(seconds)
         guests_are_done = _start_guests(seconds)
-        everything = runtime.pipeline.flush(seconds)
+        everything = flush_sinks(seconds)
         return guests_are_done() and everything
     except Exception as error:  # noqa: BLE001 - never into user code
         faults.report("flush", error)
@@ -312,7 +319,13 @@ def flush(timeout: float) -> bool:
 def flush_sinks(seconds: float) -> bool:
     """Send what is queued for the sinks; the providers of OpenTelemetry's API flush their own processors themselves."""
     runtime = _runtime
-    return True if runtime is None else runtime.pipeline.flush(seconds)
+    if runtime is None:
+        return True
+    try:
+        return runtime.pipeline.flush(seconds)
+    finally:
+        if _change.terminated:  # a signal came while this thread was sending
+            _change.obey()
 
 
 def running() -> Runtime | None:
@@ -485,8 +498,11 @@ def _flush_on(number: int) -> Callable[[], None] | None:
             # The kernel does not end process 1 by a signal that it leaves to the system: it lives on, and so does obsv.
             _thread.start_new_thread(flush, (settings_in_force().shutdown_timeout,))
             return
-        if _change.depth and not _change.terminated:
-            # It has interrupted a shutdown, perhaps in this very thread: that goes on, and the process ends after it.
+        runtime = _runtime
+        flushing = runtime is not None and runtime.pipeline.flushing_here()
+        if (_change.depth or flushing) and not _change.terminated:
+            # It has interrupted a shutdown, perhaps in this very thread, or a flush in this thread: that goes on, and
+            # the process ends after it.
             _change.terminated = number
             return
         if _change.terminated:

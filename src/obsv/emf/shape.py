@@ -94,17 +94,16 @@ def events(
     counts = Counts() if counts is None else counts
     resource = resource or {}
     if dimensions is None:
-        service = resource.get("service.name")
-        dimensions = {"Service": service} if service else {}
+        dimensions = service_of(resource)
     head = quote(limits.namespace(namespace))
-    properties = _properties(resource)
-    groups: dict[tuple[int, Pairs, Pairs], _Group] = {}
+    properties = properties_of(resource)
+    groups: dict[tuple[int, Pairs, Pairs], Group] = {}
     for point in points:
-        pairs, overflow = _dimensions(dimensions, point.attributes, counts)
+        pairs, overflow = dimensions_of(dimensions, point.attributes, counts)
         key = (point.time_ns // 1_000_000, pairs, overflow)
         group = groups.get(key)
         if group is None:
-            group = groups[key] = _Group(key[0], head, pairs, (*properties, *overflow), max_bytes)
+            group = groups[key] = Group(key[0], head, pairs, (*properties, *overflow), max_bytes)
         _add(group, point, counts)
     for group in groups.values():
         for made in group.objects:
@@ -112,12 +111,19 @@ def events(
                 yield group.text(made), made.points
 
 
-def _add(group: _Group, point: MetricPoint, counts: Counts) -> None:
+def service_of(resource: Mapping[str, Any]) -> dict[str, object]:
+    """Return the dimension that every point has by default: ``Service``, the service's name."""
+    service = resource.get("service.name")
+    return {"Service": service} if service else {}
+
+
+def define(group: Group, point: MetricPoint, counts: Counts) -> tuple[str, str, str] | None:
+    """Return the name that a metric has in a group, its definition, and its key; None where it can have none."""
     raw = safe_text(point.name)
     name = limits.metric_name(raw)
     if not name:
         counts.refuse("metric without a name")
-        return
+        return None
     if name != raw:
         counts.change("metric name: odd characters or too long")
     while name in group.reserved:
@@ -127,6 +133,15 @@ def _add(group: _Group, point: MetricPoint, counts: Counts) -> None:
     if word is None:
         counts.change("unit unknown to CloudWatch")
         word = "None"
+    quoted = quote(name)
+    return name, f'{{"Name":{quoted},"Unit":"{word}"}}', quoted
+
+
+def _add(group: Group, point: MetricPoint, counts: Counts) -> None:
+    defined = define(group, point, counts)
+    if defined is None:
+        return
+    name, definition, quoted = defined
     if point.kind == "histogram":
         parts = targets(point, counts)
         if not parts and not point.count:
@@ -137,8 +152,6 @@ def _add(group: _Group, point: MetricPoint, counts: Counts) -> None:
     if not parts:
         counts.refuse("value is not a number within 2^360")
         return
-    quoted = quote(name)
-    definition = f'{{"Name":{quoted},"Unit":"{word}"}}'
     for index, part in enumerate(parts):
         if not group.put(name, definition, f"{quoted}:{part}", 1 if index == 0 else 0):
             counts.refuse("too large for an event")
@@ -158,12 +171,14 @@ class _Object:
         self.size = size
 
 
-class _Group:
+class Group:
     """The objects of one time and one set of dimensions."""
 
     __slots__ = ("head", "max_bytes", "next", "objects", "open", "properties", "reserved", "size", "tail")
 
-    def __init__(self, milliseconds: int, namespace: str, pairs: Pairs, properties: Pairs, max_bytes: int) -> None:
+    def __init__(
+        self, milliseconds: int | str, namespace: str, pairs: Pairs, properties: Pairs, max_bytes: int
+    ) -> None:
         names = ",".join([quote(name) for name, _ in pairs])
         self.head = (
             f'{{"_aws":{{"Timestamp":{milliseconds},"CloudWatchMetrics":[{{"Namespace":{namespace},'
@@ -218,7 +233,7 @@ class _Group:
         return f"{self.head}{','.join(made.definitions)}{self.tail}{properties},{','.join(made.members)}}}"
 
 
-def _dimensions(
+def dimensions_of(
     defaults: Mapping[str, object], attributes: Mapping[str, object], counts: Counts
 ) -> tuple[Pairs, Pairs]:
     """Return the dimensions of a point (names sorted, defaults first) and what went over the limit of 30."""
@@ -244,7 +259,7 @@ def _dimensions(
     return pairs[: limits.MAX_DIMENSIONS], pairs[limits.MAX_DIMENSIONS :]
 
 
-def _properties(resource: Mapping[str, Any]) -> Pairs:
+def properties_of(resource: Mapping[str, Any]) -> Pairs:
     found = []
     for name, keys in _PROPERTIES:
         value = next((resource[key] for key in keys if resource.get(key)), None)

@@ -87,6 +87,18 @@ cdef extern from *:
     }
     #define obsv_slots_get(slots, index) Py_NewRef((slots)->pairs[index])
 
+    /* The key of a set of dimensions: names and values in turn. */
+    static inline PyObject *obsv_flat(PyObject *attributes) {
+        PyObject *key = PyTuple_New(2 * PyDict_Size(attributes)), *name, *value;
+        Py_ssize_t at = 0, position = 0;
+        if (!key) return NULL;
+        while (PyDict_Next(attributes, &position, &name, &value)) {
+            PyTuple_SET_ITEM(key, at++, Py_NewRef(name));
+            PyTuple_SET_ITEM(key, at++, Py_NewRef(value));
+        }
+        return key;
+    }
+
     /* Protobuf: each writes at a place with room enough and returns the place behind. Little-endian CPUs only. */
     static inline unsigned char *obsv_put_varint(unsigned char *at, unsigned long long value) {
         while (value >= 0x80) {
@@ -255,6 +267,7 @@ cdef extern from *:
     void slots_clear "obsv_slots_clear"(obsv_slots *slots) noexcept
     int slots_copy "obsv_slots_copy"(obsv_slots *slots, dict told) except -1
     object slots_get "obsv_slots_get"(obsv_slots *slots, int index)
+    object flat "obsv_flat"(dict attributes)
     void untrack "PyObject_GC_UnTrack"(object made) noexcept
     long long monotonic_ns "obsv_monotonic_ns"() noexcept nogil
     long long time_ns "obsv_time_ns"() noexcept nogil

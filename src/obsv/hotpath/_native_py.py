@@ -15,6 +15,7 @@ __all__ = [
     "do",
     "do_make",
     "doing",
+    "flat",
     "making",
     "monotonic_ns",
     "next_id",
@@ -63,3 +64,8 @@ def making() -> int:
 def do_make(what: int) -> None:
     """Note whether it is."""
     _here.making = what
+
+
+def flat(attributes: dict[str, object]) -> tuple[object, ...]:
+    """Return the key of a set of dimensions."""
+    return tuple(attributes.items())

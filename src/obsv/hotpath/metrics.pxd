@@ -27,6 +27,8 @@ cdef class HistogramCell:
     cdef public long count, zero
     cdef public object owner, sum, min, max, lock
     cpdef record(self, value)
+    @cython.locals(index=long)
+    cpdef fold(self)
 
 cdef class Instrument:
     cdef public object name, unit, description, kind, boundaries
@@ -35,3 +37,14 @@ cdef class Instrument:
     cdef public dict cells, series
     cdef public object overflow
     cdef public long start_ns, since_ns
+    cpdef object cell(self, dict attributes)
+
+@cython.locals(exact=double, whole=cython.longlong)
+cdef bint plain(value, double least)
+
+@cython.locals(exponent=int, fraction=double, position=double, index=long)
+cpdef long bucket(double value)
+
+cdef _add(CounterCell cell, value)
+cdef _set(GaugeCell cell, value)
+cdef _record(HistogramCell cell, value)

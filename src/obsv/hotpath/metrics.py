@@ -1,3 +1,4 @@
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
 """Instruments and their cells: counters, gauges and histograms on the request's path.
 
 An instrument keeps one *cell* for each set of dimensions. Recording finds the cell in a dict and changes it: no lock,
@@ -8,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-from math import frexp, log2
 from threading import Lock
 from time import perf_counter_ns, time_ns
 
@@ -21,6 +21,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+if 0:
+    import cython
+else:
+    from . import shim as cython
+
+if cython.compiled:
+    from cython.cimports.libc.math import frexp, log2
+    from cython.cimports.obsv.hotpath._native import flat, small
+else:
+    from math import frexp, log2
+
+    from ._native_py import flat
 
 SCALE = 64
 """Buckets a doubling: base-2 exponential histograms of scale 6 (2**6). A value is off by at most 0.55 % of itself."""
@@ -37,7 +50,11 @@ OVERFLOW = {"otel.metric.overflow": True}
 BOUNDARIES = (0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0, 7500.0, 10000.0)
 """Explicit buckets by default (OpenTelemetry SDK specification, "Explicit Bucket Histogram Aggregation")."""
 
-_MOST = sys.float_info.max  # NaN, infinities and integers that no float holds compare false with it
+_PLAIN = cython.declare(cython.Py_ssize_t, PLAIN)
+_SCALE = cython.declare(cython.long, SCALE)
+_MOST = cython.declare(
+    cython.double, sys.float_info.max
+)  # NaN, infinities and integers that no float holds compare false with it
 
 _MAX_TEXT = 1024  # characters of a dimension's value (CloudWatch API, "Dimension")
 
@@ -90,7 +107,7 @@ class CounterCell:
 
     def add(self, value: int | float) -> None:
         """Add a finite number that is not negative; anything else is told, or raises where there is no ``owner``."""
-        if (type(value) is not float and type(value) is not int) or not 0 <= value <= _MOST:
+        if not plain(value, 0.0):
             value = accepted(value, 0, self.owner)
             if value is None:
                 return
@@ -109,7 +126,7 @@ class GaugeCell:
 
     def set(self, value: int | float) -> None:
         """Remember a finite number; anything else is told, or raises where there is no ``owner``."""
-        if (type(value) is not float and type(value) is not int) or not -_MOST <= value <= _MOST:
+        if not plain(value, -_MOST):
             value = accepted(value, -_MOST, self.owner)
             if value is None:
                 return
@@ -148,12 +165,12 @@ class HistogramCell:
 
     def record(self, value: int | float) -> None:
         """Take a finite number; anything else is told, or raises where there is no ``owner``."""
-        if (type(value) is not float and type(value) is not int) or not -_MOST <= value <= _MOST:
+        if not plain(value, -_MOST):
             value = accepted(value, -_MOST, self.owner)
             if value is None:
                 return
         self.raw.append(value)
-        if len(self.raw) > PLAIN:
+        if len(self.raw) > _PLAIN:
             self._fold_if_free()
 
     def _fold_if_free(self) -> None:
@@ -194,6 +211,20 @@ class HistogramCell:
                 self.zero += 1
 
 
+def plain(value: Any, least: float) -> bool:
+    """Tell whether a value is a finite float or an int not below ``least``, as nearly all are."""
+    if type(value) is float:
+        exact = value
+        return bool(least <= exact <= _MOST)
+    if type(value) is not int:
+        return False
+    if cython.compiled:
+        whole = 0
+        if small(value, cython.address(whole)):
+            return whole >= 0 or least < 0.0
+    return bool(least <= value <= _MOST)
+
+
 def number(value: Any) -> int | float:
     """Return what is no exact ``int`` or ``float`` as one: ``bool``, ``Decimal``, ``Fraction``, NumPy's numbers.
 
@@ -231,12 +262,17 @@ def bucket(value: int | float) -> int:
 
     Rule: OpenTelemetry metrics data model, "ExponentialHistogram": powers of two belong to the bucket that they close.
     """
-    fraction, exponent = frexp(value)  # value == fraction * 2**exponent, 0.5 <= fraction < 1
+    # value == fraction * 2**exponent, 0.5 <= fraction < 1
+    if cython.compiled:
+        exponent = 0
+        fraction = frexp(value, cython.address(exponent))
+    else:
+        fraction, exponent = frexp(value)
     if fraction == 0.5:
-        return (exponent - 1) * SCALE - 1
-    position = log2(fraction) * SCALE  # -64 < position < 0
+        return int((exponent - 1) * _SCALE - 1)
+    position = log2(fraction) * _SCALE  # -64 < position < 0
     index = int(position) - 1  # rounds towards zero: this is ceil(position) - 1
-    return exponent * SCALE + index
+    return int(exponent * _SCALE + index)
 
 
 class Instrument:
@@ -277,7 +313,7 @@ class Instrument:
 
     def cell(self, attributes: dict[str, Any]) -> Any:
         """Return the cell of one set of dimensions. Keep it to record without looking it up again."""
-        key = tuple(attributes.items())
+        key = flat(attributes)
         try:
             found = self.cells.get(key)
         except Exception:  # noqa: BLE001 - a dimension that cannot be hashed
@@ -375,7 +411,7 @@ class Counter(Instrument):
         if not self.meter.enabled:
             return
         try:
-            self.cell(dimensions).add(value)
+            _add(self.cell(dimensions), value)
         except Exception:  # noqa: BLE001 - a value that is no number
             self._refuse(value)
 
@@ -397,7 +433,7 @@ class Gauge(Instrument):
         if not self.meter.enabled:
             return
         try:
-            self.cell(dimensions).set(value)
+            _set(self.cell(dimensions), value)
         except Exception:  # noqa: BLE001
             self._refuse(value)
 
@@ -420,7 +456,7 @@ class Histogram(Instrument):
         if not self.meter.enabled:
             return
         try:
-            self.cell(dimensions).record(value)
+            _record(self.cell(dimensions), value)
         except Exception:  # noqa: BLE001
             self._refuse(value)
 
@@ -432,6 +468,18 @@ class Histogram(Instrument):
             ...     ...
         """
         return Timer(self, dimensions)
+
+
+def _add(cell: CounterCell, value: Any) -> None:
+    cell.add(value)
+
+
+def _set(cell: GaugeCell, value: Any) -> None:
+    cell.set(value)
+
+
+def _record(cell: HistogramCell, value: Any) -> None:
+    cell.record(value)
 
 
 class Timer:

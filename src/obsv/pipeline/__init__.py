@@ -52,8 +52,12 @@ class Pipeline:
         """Send everything that is there now; True when it all left within ``timeout`` seconds."""
         deadline = monotonic() + timeout
         self.collector.collect(timeout)
-        requests = [lane.begin_flush(deadline) for lane in self.lanes]
+        requests = [lane.begin_flush(deadline) for lane in self.lanes if not lane.flush_here()]
         return all([request.wait() for request in requests])
+
+    def flushing_here(self) -> bool:
+        """Tell whether the calling thread collects or sends: a signal handler that asks has interrupted it."""
+        return self.collector.collecting_here() or any([lane.sending_here() for lane in self.lanes])
 
     def close(self, timeout: float) -> bool:
         """Send what is left and end the threads; True when everything left within ``timeout`` seconds."""

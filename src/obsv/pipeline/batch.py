@@ -82,6 +82,9 @@ class Refused:
         return f"Refused({self.reason!r})"
 
 
+LATER = Retry("it might have to wait")
+"""What ``send_now`` returns that has sent nothing."""
+
 if TYPE_CHECKING:
     Result = Sent | Retry | Refused
 
@@ -102,6 +105,6 @@ if TYPE_CHECKING:
             """Let go of connections and files."""
 
         # Optional: `probe() -> str` for `obsv doctor` (raises SinkError), `idle()` called when all that was queued has
-        # been sent, `imports`, the names of modules that it needs and that `init()` need not
-        # load, `immediate`, the signals that `write(record)` takes in the caller's thread, `lost`, its own counts
-        # by reason.
+        # been sent, `imports`, the names of modules that it needs and that `init()` need not load, `send_now(batch)`,
+        # which does what `send` does in the caller's thread, or returns `LATER` where it might have to wait,
+        # `immediate`, the signals that `write(record)` takes in the caller's thread, `lost`, its own counts by reason.

@@ -5,13 +5,13 @@ There is no thread for it: whichever lane wakes first when it is due does it.
 
 from __future__ import annotations
 
-import _thread
 import time
 from time import monotonic, time_ns
 
 from ..hotpath import metrics
 from ..hotpath.records import MetricPoint
 from ..hotpath.span import Scope
+from .turn import Turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,8 +36,10 @@ class Collector:
 
     def __init__(self, interval: float) -> None:
         self._interval = interval
-        self._lock = _thread.allocate_lock()
+        self._turn = Turn()
         self._told: dict[tuple[str, str, str], int] = {}
+        self._told_lost = 0
+        self._reading = False
         self._last_ns = time_ns()
         self.lanes: list[Lane] = []
         self.lost_elsewhere: Callable[[], dict[tuple[str, str, str], int]] = dict
@@ -60,28 +62,46 @@ class Collector:
             patience: Seconds to wait for a collection that another thread has begun. Without any, that one has to do.
         """
         deadline = monotonic() + patience
-        # Not `acquire(timeout=...)`: under gevent, whoever holds the lock could not go on meanwhile.
-        while not self._lock.acquire(blocking=False):
-            if monotonic() >= deadline:
-                return
-            time.sleep(_PAUSE)
+        turn = self._turn
+        mine = turn.claim()
         try:
-            self.due = monotonic() + self._interval
-            takers = [queue for lane in self.lanes if (queue := lane.queue("metrics")) is not None]
-            if not takers:
-                return
-            if metrics.METER.observe is not None:
-                metrics.METER.observe()
-            now = time_ns()
-            points = metrics.collect(now)
-            points.extend(self._losses(now))
-            self._last_ns = now
-            if points:
-                size = sum([_POINT_BYTES + _BUCKET_BYTES * len(point.buckets) for point in points])
-                for queue in takers:
-                    queue.put(points, len(points), size)
+            while not turn.take(mine):
+                # What has been interrupted by a signal handler, or asks a callback, goes on only when this is over.
+                if monotonic() >= deadline or turn.ours():
+                    return
+                time.sleep(_PAUSE)
+            self._collect()
+            self._reading = False
         finally:
-            self._lock.release()
+            turn.leave(mine)
+
+    def collecting_here(self) -> bool:
+        """Tell whether the calling thread has read some values and not queued them yet.
+
+        The callbacks of observable instruments do not count: they are the program's and may hang.
+        """
+        return self._reading and self._turn.ours()
+
+    def _collect(self) -> None:
+        self.due = monotonic() + self._interval
+        takers = [queue for lane in self.lanes if (queue := lane.queue("metrics")) is not None]
+        if not takers:
+            return
+        if metrics.METER.observe is not None:
+            metrics.METER.observe()
+        self._reading = True
+        now = time_ns()
+        points = metrics.collect(now)
+        lost = sum([lane.lost() for lane in self.lanes])
+        elsewhere = self.lost_elsewhere()
+        if elsewhere or lost != self._told_lost:
+            points.extend(self._losses(now))
+            self._told_lost = lost
+        self._last_ns = now
+        if points:
+            size = sum([_POINT_BYTES + _BUCKET_BYTES * len(point.buckets) for point in points])
+            for queue in takers:
+                queue.put(points, len(points), size)
 
     def _losses(self, now: int) -> list[MetricPoint]:
         """Return what was lost since the last time, as a metric of its own."""
@@ -110,7 +130,8 @@ class Collector:
 
     def after_fork(self) -> None:
         """In a forked child: begin anew."""
-        self._lock = _thread.allocate_lock()
+        self._turn = Turn()
         self._told.clear()
+        self._told_lost = 0
         self._last_ns = time_ns()
         self.due = monotonic() + self._interval

@@ -14,7 +14,8 @@ from ..hotpath.queue import BoundedQueue
 from ..hotpath.span import SUPPRESSED, attach, detach
 from . import gate
 from .accounting import Account
-from .batch import SIGNALS, Batch, Refused, Retry, Sent
+from .batch import LATER, SIGNALS, Batch, Refused, Retry, Sent
+from .turn import Turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ class Lane:
         self._opened = False
         self._ever_sent = False
         self._lost = 0
+        self._turn = Turn()
         self.pending = {
             signal: _Pending(
                 BoundedQueue(
@@ -210,15 +212,44 @@ class Lane:
             self.start()
         if self._over():
             return request.answer(self._idle())
+        if self._turn.ours():  # a signal handler's: what it has interrupted goes on after it, not before
+            return request.answer(False)
         self._ask(request)
         return request
+
+    def flush_here(self) -> bool:
+        """Send what is queued from the caller's thread, where the sink can do that at once; True when nothing is left.
+
+        Handing over to the lane's thread and waiting for it costs more than writing a line. A sink says so by having
+        ``send_now``, which does what ``send`` does or answers ``LATER`` where it might have to wait.
+        """
+        send = getattr(self.sink, "send_now", None)
+        if send is None or not self._opened or self._closing is not None:
+            return False
+        turn = self._turn
+        mine = turn.claim()
+        try:
+            if not turn.take(mine):
+                return False
+            token = attach(SUPPRESSED)
+            try:
+                self._work(send)
+            finally:
+                detach(token)
+            return self._idle()
+        finally:
+            turn.leave(mine)
+
+    def sending_here(self) -> bool:
+        """Tell whether the calling thread is in :meth:`flush_here`: a signal handler has interrupted it."""
+        return self._turn.ours()
 
     def begin_close(self, deadline: float) -> Flush:
         """Ask for all that is left to be sent, as far as the deadline allows, and for the thread to end."""
         request = Flush(deadline, self._lost)
         if self._thread is None and not self._idle():
             self.start()
-        over = self._over()
+        over = self._over() or self._turn.ours()
         self._closing = request
         if self._thread is None and not self._idle():
             self._work_here()
@@ -233,7 +264,7 @@ class Lane:
         """Send once from the caller's thread: CPython 3.12 gives no new thread to a program that is at its end."""
         token = attach(SUPPRESSED)
         try:
-            self._work()
+            self._work(self.sink.send)
             self._close_sink()
         finally:
             detach(token)
@@ -285,6 +316,14 @@ class Lane:
         if had_thread and "metrics" in self.pending and self._collector.counting():
             self.start()
 
+    def lost(self) -> int:
+        """Return how many records were lost so far; what :meth:`status` tells in detail."""
+        lost = self._lost
+        for pending in self.pending.values():
+            lost += pending.queue.dropped
+        own = getattr(self.sink, "lost", None)
+        return lost + sum(own.values()) if own else lost
+
     def status(self) -> dict[str, Any]:
         """Return what was sent, waits and was lost, by signal."""
         own = getattr(self.sink, "lost", None) or {}
@@ -306,9 +345,14 @@ class Lane:
             while not (self._closing is not None and self._closing.over):
                 self._sleep()
                 self._collector.collect_if_due()
-                self._work()
-                self._idle_hook()
-                self._answer()
+                mine = self._turn.claim()
+                try:
+                    if self._turn.take(mine):  # else somebody flushes in his own thread, which takes no time
+                        self._work(self.sink.send)
+                        self._idle_hook()
+                        self._answer()
+                finally:
+                    self._turn.leave(mine)
         except BaseException as error:  # noqa: BLE001 - a thread of ours must not print a traceback
             self._abandon("sink thread ended")
             faults.report(f"sink {self.name}", error)
@@ -340,7 +384,7 @@ class Lane:
             pause = min(pause, 0.02) if not self._backing_off() else pause
         return max(pause, 0.001)
 
-    def _work(self) -> None:
+    def _work(self, send: Callable[[Batch], Result]) -> None:
         for signal, pending in self.pending.items():
             while True:
                 if pending.batch is None:
@@ -355,12 +399,14 @@ class Lane:
                     pending.since = monotonic()
                 elif monotonic() < pending.due:
                     break
-                if not self._send(pending, pending.batch):
+                if not self._send(pending, pending.batch, send):
                     break
 
-    def _send(self, pending: _Pending, batch: Batch) -> bool:
+    def _send(self, pending: _Pending, batch: Batch, send: Callable[[Batch], Result]) -> bool:
         """Send one batch; return False when it has to wait."""
-        result = self._try(batch)
+        result = self._try(batch, send)
+        if result is LATER:
+            return False
         account = pending.account
         if type(result) is Sent:
             self._ever_sent = True
@@ -389,13 +435,13 @@ class Lane:
         pending.batch = None
         return True
 
-    def _try(self, batch: Batch) -> Result:
+    def _try(self, batch: Batch, send: Callable[[Batch], Result]) -> Result:
         try:
             if not self._opened:
                 gate.load(("random", *getattr(self.sink, "imports", ())))
                 self.sink.open(self._resource)
                 self._opened = True
-            return self.sink.send(batch)
+            return send(batch)
         except Exception as error:  # noqa: BLE001 - a sink, ours or the user's
             if faults.raising():
                 faults.counts[f"sink {self.name}"] = faults.counts.get(f"sink {self.name}", 0) + 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 
 from obsv.hotpath import faults
+from obsv.pipeline.batch import LATER
 
 from .base import Refused, Retry, Sent, SinkError
 from .lines import LineWriter
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from obsv.emf.layout import Layouts
     from obsv.settings import Settings
 
     from .base import Batch, Result
@@ -46,6 +48,7 @@ class EmfSink:
     signals = frozenset({"metrics"})
     imports = (
         "select",
+        "obsv.emf.layout",
         "obsv.emf.shape",
     )
 
@@ -53,9 +56,24 @@ class EmfSink:
         self.namespace: str = settings.namespace or ""
         self.writer = LineWriter(name="stdout")
         self._told: set[str] = set()
+        self._layouts: Layouts | None = None
 
     def open(self, resource: Mapping[str, Any]) -> None:
         """Nothing to open."""
+
+    def send_now(self, batch: Batch) -> Result:
+        """Do what `send` does, or answer `LATER` where it might have to wait for whoever reads stdout."""
+        encoded = batch.encoded
+        if encoded is None:
+            encoded = batch.encoded = self._encode(batch)
+        if encoded.at:
+            return LATER
+        texts = [line for line, _ in encoded.events]
+        encoded.at = len(texts)  # before they are written: who is interrupted in it must not write them twice
+        if self.writer.write_now(texts):
+            return Sent(encoded.rejected, encoded.reason)
+        encoded.at = 0
+        return LATER
 
     def send(self, batch: Batch) -> Result:
         """Write the points of a batch that are not written yet."""
@@ -92,11 +110,19 @@ class EmfSink:
         return f"writes to stdout ({kind})"
 
     def _encode(self, batch: Batch) -> _Encoded:
-        from obsv.emf.shape import Counts, events
+        layouts = self._layouts
+        if layouts is None:
+            from obsv.emf.layout import Layouts
+
+            namespace = self.namespace or str(batch.resource.get("service.name") or "obsv")
+            layouts = self._layouts = Layouts(namespace, batch.resource)
+        made = layouts.fill(batch.items)
+        if made is not None:
+            return _Encoded(made, 0, None)
+        from obsv.emf.shape import Counts
 
         counts = Counts()
-        namespace = self.namespace or str(batch.resource.get("service.name") or "obsv")
-        made = list(events(batch.items, namespace=namespace, resource=batch.resource, counts=counts))
+        made = layouts.events(batch.items, counts)
         for reason in counts.changed:
             if reason not in self._told:
                 self._told.add(reason)

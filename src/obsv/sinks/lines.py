@@ -21,10 +21,16 @@ from ..hotpath.loglines import rest as _rest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import select
     from collections.abc import Callable, Sequence
     from typing import TextIO
 
     GetStream = Callable[[], TextIO | None]
+
+# What has room at all takes so much at once: a pipe is writable when a page of it is free (Linux, pipe(7): PIPE_BUF).
+_ROOM = 4096
+
+_polls: dict[int, select.poll] = {}
 
 _AGAIN = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.ENOSPC, errno.EDQUOT})
 _WORDS = {
@@ -89,6 +95,39 @@ class LineWriter(Direct):
             return self._to_stream(stream, lines)
         except Exception as error:  # noqa: BLE001 - a stream is the user's object and may raise anything
             return self.failed(0, error)
+
+    def write_now(self, lines: Sequence[str]) -> bool:
+        """Write ``lines`` if that cannot wait for whoever reads them; False when nothing was written.
+
+        That is so for a few of them, to Python's own file on descriptor 1 or 2, which is a file on disk or a pipe with
+        room. What cannot be known before, `write` finds out.
+        """
+        try:
+            stream = sys.stdout if self.stream is None else self.stream()
+            if type(stream) is not TextIOWrapper:
+                return False
+            fd = stream.fileno()
+            if not 1 <= fd <= 2:
+                return False
+            shared = 1 if fd == 1 else self.shared(fd)
+            text = "\n".join(lines) + "\n"
+            if len(text) > _ROOM or not text.isascii():
+                return False
+            lock = _locks[shared]
+            if not lock.acquire(False):
+                return False
+            try:
+                if shared in _rest or not _has_room(fd):
+                    return False
+                data = text.encode()
+                written = os.write(fd, data)
+                if written < len(data):
+                    _rest[shared] = data[written:]
+                return True
+            finally:
+                lock.release()
+        except Exception:  # noqa: BLE001 - a stream is the user's object; `write` tells what is the matter
+            return False
 
     def around(self, lines: Sequence[str]) -> Written:
         """Write to a stream that is no file of Python's own."""
@@ -192,6 +231,17 @@ def _words(error: Exception) -> str:
     return f"error: {type(error).__name__}"
 
 
+def _has_room(fd: int) -> bool:
+    """Tell whether a write of ``_ROOM`` bytes returns at once. What polls is kept: making it costs more than asking."""
+    poll = _polls.get(fd)
+    if poll is None:
+        import select
+
+        poll = _polls[fd] = select.poll()
+        poll.register(fd, select.POLLOUT)
+    return bool(poll.poll(0))
+
+
 def _wait(fd: int, seconds: float) -> None:
     import select
 
@@ -215,5 +265,10 @@ def _ascii(line: str) -> str:
     return "".join(parts)
 
 
+def _forked() -> None:
+    loglines.forget()
+    _polls.clear()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=loglines.forget)
+    os.register_at_fork(after_in_child=_forked)

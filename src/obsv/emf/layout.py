@@ -1,0 +1,143 @@
+"""What stays the same from one flush to the next: the text of an EMF object around its time and its values.
+
+The same series come in the same order nearly always. Their names, dimensions and units are checked and written once;
+from then on only the numbers are put in.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from obsv.hotpath.jsontext import quote
+
+from . import limits
+from .shape import Counts, Group, define, dimensions_of, events, properties_of, service_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from obsv.hotpath.records import MetricPoint
+
+MAX_LAYOUTS = 32
+"""Layouts kept: different sets of series that are told together."""
+
+_HOLE = "\0"  # no JSON text holds this character
+_MAX = limits.MAX_VALUE
+
+
+class _Layout:
+    """The text of each object, with holes, and which points fill them."""
+
+    __slots__ = ("keys", "objects")
+
+    def __init__(self, keys: list[tuple[Any, ...]], objects: list[tuple[str, list[int], int]]) -> None:
+        self.keys = keys  # holds the attributes, so that their id() is nobody else's
+        self.objects = objects
+
+
+class Layouts:
+    """Writes points as :func:`obsv.emf.shape.events` does, and remembers how.
+
+    Args:
+        namespace: The CloudWatch namespace.
+        resource: Attributes of the resource.
+    """
+
+    def __init__(self, namespace: str, resource: Mapping[str, Any]) -> None:
+        self._namespace = namespace
+        self._resource = resource
+        self._known: dict[Any, _Layout | None] = {}
+
+    def events(self, points: Sequence[MetricPoint], counts: Counts) -> list[tuple[str, int]]:
+        """Write points, from the beginning."""
+        return list(events(points, namespace=self._namespace, resource=self._resource, counts=counts))
+
+    def fill(self, points: Sequence[MetricPoint]) -> list[tuple[str, int]] | None:
+        """Write points from what is remembered; None where that cannot be done."""
+        if not 0 < len(points) <= limits.MAX_METRICS:
+            return None
+        key = tuple([id(point.attributes) for point in points])
+        try:
+            layout = self._known[key]
+        except KeyError:
+            layout = self._learn(key, points)
+        if layout is None:
+            return None
+        now = points[0].time_ns
+        values = []
+        for point, (attributes, name, unit, kind) in zip(points, layout.keys):  # noqa: B905 - as long as each other
+            if (
+                point.attributes is not attributes
+                or point.name is not name
+                or point.unit is not unit
+                or point.kind != kind
+                or point.time_ns != now
+            ):
+                return None
+            text = _value(point)
+            if text is None:
+                return None
+            values.append(text)
+        milliseconds = str(now // 1_000_000)
+        made = []
+        for text, indexes, number in layout.objects:
+            line = text % (milliseconds, *[values[index] for index in indexes])
+            if len(line) > limits.MAX_EVENT_BYTES:
+                return None
+            made.append((line, number))
+        return made
+
+    def _learn(self, key: Any, points: Sequence[MetricPoint]) -> _Layout | None:
+        """Make a layout, where nothing has to be adapted or refused; else remember that there is none."""
+        if len(self._known) >= MAX_LAYOUTS:
+            self._known.clear()
+        layout = self._layout(points)
+        if layout is not None:  # else nothing would hold the attributes whose id() the key is
+            self._known[key] = layout
+        return layout
+
+    def _layout(self, points: Sequence[MetricPoint]) -> _Layout | None:
+        counts = Counts()
+        defaults = service_of(self._resource)
+        properties = properties_of(self._resource)
+        head = quote(limits.namespace(self._namespace))
+        groups: dict[Any, tuple[Group, list[int]]] = {}
+        for index, point in enumerate(points):
+            pairs, overflow = dimensions_of(defaults, point.attributes, counts)
+            if overflow:
+                return None
+            if pairs not in groups:
+                groups[pairs] = (Group(_HOLE, head, pairs, properties, limits.MAX_EVENT_BYTES), [])
+            group, indexes = groups[pairs]
+            defined = define(group, point, counts)
+            if defined is None:
+                return None
+            name, definition, quoted = defined
+            if counts.changed or counts.refused or not group.put(name, definition, f"{quoted}:{_HOLE}", 1):
+                return None
+            indexes.append(index)
+        objects = []
+        for group, indexes in groups.values():
+            if len(group.objects) != 1:
+                return None
+            text = group.text(group.objects[0])
+            if text.count(_HOLE) != 1 + len(indexes):
+                return None
+            objects.append((text.replace("%", "%%").replace(_HOLE, "%s"), indexes, len(indexes)))
+        return _Layout([(point.attributes, point.name, point.unit, point.kind) for point in points], objects)
+
+
+def _value(point: MetricPoint) -> str | None:
+    """Return the text of a plain value; None where there is more to it."""
+    if point.kind != "histogram":
+        value = point.value
+        if (type(value) is int or type(value) is float) and -_MAX <= value <= _MAX:
+            return repr(value)
+        return None
+    values = point.values
+    if not values or len(values) > limits.MAX_VALUES:
+        return None
+    for value in values:
+        if (type(value) is not int and type(value) is not float) or not -_MAX <= value <= _MAX:
+            return None
+    return repr(values).replace(" ", "")
