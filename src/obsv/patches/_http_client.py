@@ -11,35 +11,40 @@ from ._api import REDACTED, current_span, outgoing, redact_query
 from ._http import METHODS, PORTS
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Callable, MutableMapping
 
     from ._api import Span
 
+    Fresh = Callable[[Any, list[tuple[str, str]]], bool]
+
 _MAX_URL = 4096  # characters; a longer one is a payload
+_MAX_ORIGINS = 256  # hosts that are kept taken apart
+_MAX_ORIGIN = 256  # characters of one; a host name has at most 253
 _CONTEXT = frozenset(("traceparent", "tracestate", "x-amzn-trace-id"))
 
 
 def describe(span: Span, method: object, url: str) -> None:
     """Name the span of an outgoing request and set what is known of it before it is sent."""
-    verb = text(method)
-    known = verb.upper()
+    put = span.set_attribute
+    verb = method if type(method) is str else text(method)
+    known = verb if verb in METHODS else verb.upper()
     if known in METHODS:
         span.name = known
-        span.set_attribute("http.request.method", known)
+        put("http.request.method", known)
         if known != verb:
-            span.set_attribute("http.request.method_original", verb)
+            put("http.request.method_original", verb)
     else:
         span.name = "HTTP"
-        span.set_attribute("http.request.method", "_OTHER")
-        span.set_attribute("http.request.method_original", verb)
+        put("http.request.method", "_OTHER")
+        put("http.request.method_original", verb)
     if not span.recording:
         return
     host, port = origin(url)
     if host:
-        span.set_attribute("server.address", host)
+        put("server.address", host)
     if port is not None:
-        span.set_attribute("server.port", port)
-    span.set_attribute("url.full", redact(url))
+        put("server.port", port)
+    put("url.full", redact(url))
 
 
 def text(value: object) -> str:
@@ -56,6 +61,21 @@ def origin(url: str) -> tuple[str, int | None]:
     scheme, separator, rest = url.partition("://")
     if not separator:
         return "", None
+    key = (scheme, rest[: rest.find("/")] if "/" in rest else rest)
+    found = _origins.get(key)
+    if found is None:
+        found = _split(scheme, rest)
+        if len(key[0]) + len(key[1]) <= _MAX_ORIGIN:
+            if len(_origins) >= _MAX_ORIGINS:
+                _origins.clear()
+            _origins[key] = found
+    return found
+
+
+_origins: dict[tuple[str, str], tuple[str, int | None]] = {}
+
+
+def _split(scheme: str, rest: str) -> tuple[str, int | None]:
     for mark in "/?#":
         rest = rest.partition(mark)[0]
     host = rest.rpartition("@")[2]
@@ -75,6 +95,8 @@ def redact(url: str) -> str:
     'https://REDACTED:REDACTED@bucket/key?sig=REDACTED&page=2'
     """
     url = url[:_MAX_URL]
+    if "?" not in url and "@" not in url:
+        return url
     start = url.find("://")
     if start >= 0:
         start += 3
@@ -90,7 +112,7 @@ def redact(url: str) -> str:
     return f"{before}?{redact_query(query)}{hash_mark}{fragment}"
 
 
-def send_context(headers: MutableMapping[str, Any], request: Any) -> None:
+def send_context(headers: MutableMapping[str, Any], request: Any, fresh: Fresh | None = None) -> None:
     """Write the current span into the headers of a request that the library has made.
 
     A request may be sent again, and a redirect copies its headers: what we wrote then is replaced, and so is a header
@@ -100,11 +122,21 @@ def send_context(headers: MutableMapping[str, Any], request: Any) -> None:
     Args:
         headers: The request's own headers, not the mapping that the user passed.
         request: The library's request, which remembers what we wrote; None for one that is never sent twice.
+        fresh: Writes all of the pairs at once where the headers have none of them, and tells whether it did: what
+            nearly always is the case, and cheap for who knows how the library keeps its headers.
     """
     span = current_span()
     pairs = outgoing(span)
     if not pairs:
         return
+    if (fresh is None or not fresh(headers, pairs)) and not _merge(headers, request, span, pairs):
+        return
+    if request is not None:
+        request._obsv_sent = [value for _name, value in pairs]
+
+
+def _merge(headers: MutableMapping[str, Any], request: Any, span: Span, pairs: list[tuple[str, str]]) -> bool:
+    """Write the pairs beside and over what is there; tell whether we may."""
     trace = span.trace_id
     marks = (trace, f"{trace[:8]}-{trace[8:]}")
     written = getattr(request, "_obsv_sent", ())
@@ -113,9 +145,8 @@ def send_context(headers: MutableMapping[str, Any], request: Any) -> None:
         if present is not None and name != "tracestate":
             words = text(present)
             if words not in written and not any(mark in words for mark in marks):
-                return
+                return False
     for name, value in pairs:
         if name.lower() in _CONTEXT or name not in headers or text(headers[name]) in written:
             headers[name] = value
-    if request is not None:
-        request._obsv_sent = tuple([value for _name, value in pairs])
+    return True

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from threading import current_thread
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from ._api import CLIENT, PRODUCER, Patch, current_span, guard, http_status, inside_http_client, outgoing
 from ._http_client import describe, text
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 patch = Patch("urllib3", requires="urllib3 >= 1.26", semconv="http/http-spans (client)")
 
 _VERSIONS: dict[Any, str] = {10: "1.0", 11: "1.1", 20: "2"}
+WHERE = "patch urllib3"
 _SENTRY = "sentry-sdk."  # how the names of its threads begin
 _CONTEXT = frozenset(("traceparent", "x-amzn-trace-id"))
 
@@ -30,6 +32,8 @@ def covered(pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Tell whether a library above has a span for this request, or decided against one."""
     span = current_span()
     if span.kind_value == PRODUCER and span.recording:
+        if span.scope.name == "obsv.patches.botocore":
+            return True
         return "rpc.method" in span.attributes  # botocore sending to SQS or SNS
     if span.kind_value in (CLIENT, PRODUCER) and span.id64 and not span.flags & 1:
         return True  # not sampled: there is nothing to tell, and the library above has written the headers
@@ -66,18 +70,26 @@ def make_request(wrapped: Callable[..., Any], pool: Any, args: tuple[Any, ...], 
     A wrapper, because a description sees ``urlopen`` only: there, headers may be a positional argument that it cannot
     replace, and changing the mapping itself would change the user's. Here they are a keyword in every version.
     """
-    with guard("patch urllib3"):
+    try:
         headers = kwargs.get("headers")
-        if headers is not None and "headers" in kwargs:
-            kwargs = {**kwargs, "headers": _with_context(headers)}
+        if headers is not None:
+            kwargs["headers"] = _with_context(headers)  # they are the wrapper's own: the caller's were taken apart
+    except Exception:
+        with guard(WHERE):
+            raise
     result = wrapped(*args, **kwargs)
-    with guard("patch urllib3"):
+    try:
         _set_peer(args[0] if args else kwargs.get("conn"))
+    except Exception:
+        with guard(WHERE):
+            raise
     return result
 
 
 def _with_context(headers: Any) -> Any:
     span = current_span()
+    if span.scope is not patch.scope and ("traceparent" in headers or "X-Amzn-Trace-Id" in headers):
+        return headers  # as below, without a look at all of them
     pairs = outgoing(span)
     present = {text(name).lower(): value for name, value in headers.items()}
     taken = _CONTEXT.intersection(present)
@@ -105,10 +117,24 @@ def _set_peer(connection: Any) -> None:
     span = current_span()
     if span.kind_value not in (CLIENT, PRODUCER) or not span.recording:
         return
-    try:
-        peer = connection.sock.getpeername()
-    except (AttributeError, OSError):  # closed by the other side already
-        return
+    sock = getattr(connection, "sock", None)
+    kept = getattr(connection, "_obsv_peer", None)
+    if kept is not None and kept[0]() is sock and sock is not None:
+        peer = kept[1]
+    else:
+        try:
+            peer = sock.getpeername()  # type: ignore[union-attr]
+        except (AttributeError, OSError):  # closed by the other side already
+            return
+        _keep_peer(connection, sock, peer)
     if isinstance(peer, tuple) and len(peer) >= 2:
         span.set_attribute("network.peer.address", peer[0])
         span.set_attribute("network.peer.port", peer[1])
+
+
+def _keep_peer(connection: Any, sock: Any, peer: Any) -> None:
+    """Let a connection remember where its socket leads, without keeping the socket alive."""
+    try:
+        connection._obsv_peer = (ref(sock), peer)
+    except (AttributeError, TypeError):  # somebody's own connection or socket
+        pass
