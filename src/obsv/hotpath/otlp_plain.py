@@ -16,18 +16,22 @@ if TYPE_CHECKING:
     from .span import Span
 
 _MAX_KEPT = 4_000  # encoded names and attributes that are remembered
+_RECURRING = 600  # smaller numbers, status codes among them, are remembered
 _LONG = 100  # characters; a longer text hardly recurs
 
 _pack_root = struct.Struct(">2sQQ2sQ").pack
 _pack_child = struct.Struct(">2sQQ2sQ2sQ").pack
 _pack_times = struct.Struct("<BBBqBq").pack
 _pack_flags = struct.Struct("<2sI").pack
-_pack_real = struct.Struct("<2sBd").pack
+_pack_real = struct.Struct("<Bd").pack
 
 _lengths = [varint(number) for number in range(2048)]
 _names: dict[str, bytes] = {}
 _keys: dict[str, bytes] = {}
 _texts: dict[tuple[str, str], bytes] = {}
+_numbers: dict[tuple[str, int], bytes] = {}
+_yes: dict[str, bytes] = {}
+_no: dict[str, bytes] = {}
 
 
 def plain_span(span: Span) -> bytes | None:
@@ -53,29 +57,14 @@ def plain_span(span: Span) -> bytes | None:
         kind = type(value)
         if kind is str:
             parts.append(_texts.get((key, value)) or _text(key, value))
-            continue
-        start = _keys.get(key) or _key(key)
-        if kind is int:
-            if 0 <= value < 128:
-                rest = b"\x12\x02\x18" + _lengths[value]
-            elif -(2**63) <= value < 2**63:
-                digits = varint(value & 0xFFFFFFFFFFFFFFFF)
-                rest = b"\x12" + _lengths[len(digits) + 1] + b"\x18" + digits
-            else:
-                rest = None
+        elif kind is int:
+            parts.append(_numbers.get((key, value)) or _number(key, value))
         elif kind is bool:
-            rest = b"\x12\x02\x10\x01" if value else b"\x12\x02\x10\x00"
+            parts.append((_yes if value else _no).get(key) or _flag(key, value))
         elif kind is float:
-            rest = _pack_real(b"\x12\x09", 0x21, value)
+            parts.append(_field(key, _pack_real(0x21, value)))
         else:
-            rest = None
-        if rest is None:
-            out = Writer()
-            out.attribute(0x4A, key, value)
-            parts.append(out.getvalue())
-        else:
-            length = len(start) + len(rest)
-            parts += (b"\x4a", _lengths[length] if length < 2048 else varint(length), start, rest)
+            parts.append(_other(key, value))
     parts.append(_pack_flags(b"\x85\x01", (span.flags & 0xFF) | (0x300 if span.parent_remote else 0x100)))
     body = b"".join(parts)
     length = len(body)
@@ -98,11 +87,44 @@ def _key(key: str) -> bytes:
     return field
 
 
+def _field(key: str, value: bytes) -> bytes:
+    """Return a ``KeyValue`` as field 9 of ``Span``; ``value`` is what its ``AnyValue`` holds."""
+    start = _keys.get(key) or _key(key)
+    size = len(value)
+    inner = _lengths[size] if size < 2048 else varint(size)
+    length = len(start) + 1 + len(inner) + size
+    outer = _lengths[length] if length < 2048 else varint(length)
+    return b"".join((b"\x4a", outer, start, b"\x12", inner, value))
+
+
 def _text(key: str, value: str) -> bytes:
     data = utf8(value)
-    inner = b"\x0a" + varint(len(data)) + data
-    content = (_keys.get(key) or _key(key)) + b"\x12" + varint(len(inner)) + inner
-    field = b"\x4a" + varint(len(content)) + content
+    field = _field(key, b"\x0a" + varint(len(data)) + data)
     if len(field) < _LONG and len(_texts) < _MAX_KEPT:
         _texts[key, value] = field
     return field
+
+
+def _number(key: str, value: int) -> bytes:
+    if not -(2**63) <= value < 2**63:
+        return _other(key, value)
+    if 0 <= value < _RECURRING:
+        field = _field(key, b"\x18" + _lengths[value])
+        if len(field) < _LONG and len(_numbers) < _MAX_KEPT:
+            _numbers[key, value] = field
+        return field
+    return _field(key, b"\x18" + varint(value & 0xFFFFFFFFFFFFFFFF))
+
+
+def _flag(key: str, value: bool) -> bytes:
+    field = _field(key, b"\x10\x01" if value else b"\x10\x00")
+    kept = _yes if value else _no
+    if len(field) < _LONG and len(kept) < _MAX_KEPT:
+        kept[key] = field
+    return field
+
+
+def _other(key: str, value: object) -> bytes:
+    out = Writer()
+    out.attribute(0x4A, key, value)
+    return out.getvalue()

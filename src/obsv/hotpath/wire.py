@@ -355,6 +355,8 @@ def key_bytes(key: Any) -> bytes:
 
 def varint(value: int) -> bytes:
     """Return an unsigned varint."""
+    if value < 0x4000:
+        return bytes((value,)) if value < 0x80 else bytes((value & 0x7F | 0x80, value >> 7))
     out = bytearray()
     while value > 0x7F:
         out.append((value & 0x7F) | 0x80)

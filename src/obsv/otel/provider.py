@@ -141,7 +141,7 @@ class InitProvider(BaseProvider):
         processor, ended = self._processor, self._shut
         self._processor, self._shut = None, False
         OUTLET.listener = None
-        return lambda seconds: ended or shut(processor)
+        return lambda seconds: ended or processor is None or shut(processor)
 
     def add_span_processor(self, span_processor: Any) -> None:
         """Tell a processor of every span from now on, also of tracers and spans that are there already."""

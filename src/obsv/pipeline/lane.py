@@ -85,6 +85,23 @@ class Flush:
         return self.everything
 
 
+class _Thread(threading.Thread):
+    """A thread that ends quietly also where gevent or eventlet has patched ``threading`` since it was started.
+
+    They give it another identity, under which ``threading`` does not find it: it would end in a ``KeyError``, which
+    CPython prints, and aborts the process when it does so at the interpreter's very end.
+    """
+
+    def _delete(self) -> None:
+        try:
+            super()._delete()  # type: ignore[misc]
+        except KeyError:
+            active = threading._active  # type: ignore[attr-defined]
+            for identity, thread in list(active.items()):
+                if thread is self:
+                    active.pop(identity, None)
+
+
 class Lane:
     """Drive one sink.
 
@@ -160,7 +177,7 @@ class Lane:
             for pending in self.pending.values():
                 pending.queue.wake = self._wake
                 pending.queue.started = True
-            thread = threading.Thread(target=self._run, name=f"obsv-{self.name}", daemon=True)
+            thread = _Thread(target=self._run, name=f"obsv-{self.name}", daemon=True)
             try:
                 self._thread = thread
                 # The threading patch must not carry the request's span into our thread.
@@ -321,7 +338,8 @@ class Lane:
                         break
                     if signal == "metrics":  # each item is what one collection found
                         items = [point for points in items for point in points]
-                    pending.batch = Batch(signal, items, self._resource, pending.queue.taken)
+                    spans = pending.queue.taken if signal == "traces" else None
+                    pending.batch = Batch(signal, items, self._resource, spans)
                     pending.attempts = 0
                     pending.since = monotonic()
                 elif monotonic() < pending.due:

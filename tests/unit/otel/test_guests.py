@@ -222,3 +222,11 @@ with obsv.span("last words"):
     assert done.returncode == 0, done.stderr
     assert "last words" in done.stdout
     assert done.stderr.count("\n") == 1
+
+
+def test_a_provider_whose_processors_are_gone_is_let_go_too() -> None:
+    obsv.init("x", traces="none", metrics="none", logs="none", patch=False, config={"signals": False})
+    provider: Any = trace.get_tracer_provider()
+    provider.add_span_processor(BatchSpanProcessor(InMemorySpanExporter()))
+    provider._active_span_processor = None
+    assert obsv.shutdown()

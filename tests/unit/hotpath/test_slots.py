@@ -1,0 +1,102 @@
+"""Attributes that lie in the span itself, and become a dict when there are many or somebody looks."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import weakref
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import obsv
+from obsv.hotpath import compiled, otlp, span, wire
+
+KEYS = st.sampled_from([f"key {number}" for number in range(12)])
+PLAIN = st.one_of(st.text(max_size=5), st.booleans(), st.integers(), st.floats(allow_nan=False))
+VALUES = st.one_of(PLAIN, st.lists(st.integers(), max_size=2).map(tuple), st.text(min_size=300, max_size=301))
+
+
+def written(made: span.Span) -> bytes:
+    out = wire.Writer()
+    otlp.write_span(out, made)
+    return out.getvalue()
+
+
+def model(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """What attributes are by the rules: a plain value keeps its key's place, any other comes last."""
+    kept: dict[str, Any] = {}
+    for key, value in pairs:
+        if type(value) is tuple or (type(value) is str and len(value) > span.SHORT):
+            kept.pop(key, None)
+        kept[key] = value
+    return kept
+
+
+@given(pairs=st.lists(st.tuples(KEYS, VALUES), max_size=20), looks=st.sets(st.integers(0, 20)))
+def test_they_are_what_a_dict_would_be(pairs: list[tuple[str, Any]], looks: set[int]) -> None:
+    made = span.new_span(span.SCOPE, "x", 0)
+    for number, (key, value) in enumerate(pairs):
+        made.set_attribute("".join(list(key)), value)  # an equal key, another object
+        if number in looks:
+            assert list(made.attributes.items()) == list(model(pairs[: number + 1]).items())
+    unseen = written(made)
+    assert list(made.attributes.items()) == list(model(pairs).items())
+    assert unseen == written(made)
+
+
+@given(pairs=st.lists(st.tuples(KEYS, PLAIN), max_size=20), most=st.integers(0, 12))
+def test_a_limit_holds_for_both(pairs: list[tuple[str, Any]], most: int) -> None:
+    outlet = span.Outlet()
+    outlet.set_attribute_limits(most, -1)
+    made = span.new_span(span.Scope("limited", outlet=outlet), "x", 0)
+    for key, value in pairs:
+        made.set_attribute(key, value)
+    assert len(made.attributes) == min(most, len({key for key, _ in pairs})) or made.dropped_attributes
+    assert len(made.attributes) <= most
+
+
+def test_nothing_is_kept_of_a_span_that_is_gone() -> None:
+    value = object().__repr__() * 2
+    references = sys.getrefcount(value)
+    made = span.new_span(span.SCOPE, "x", 0)
+    for number in range(8):
+        made.set_attribute(f"key {number}", value)
+    made.set_attribute("key 3", value)
+    assert sys.getrefcount(value) == references + 8
+    assert len(made.attributes) == 8
+    assert sys.getrefcount(value) == references + 8
+    gone = weakref.ref(made)
+    del made
+    assert gone() is None
+    assert sys.getrefcount(value) == references
+
+
+def test_many_spans_leave_no_objects_behind(finished: Any) -> None:
+    def make(count: int) -> None:
+        for number in range(count):
+            with obsv.span("root") as root:
+                root.set_attribute("n", number)
+                with obsv.span("child"):
+                    pass
+        finished.queue.take(1 << 30)
+
+    make(1_000)
+    gc.collect()
+    before = sys.getallocatedblocks()
+    make(20_000)
+    gc.collect()
+    assert sys.getallocatedblocks() - before < 500
+
+
+@pytest.mark.skipif(not compiled(), reason="interpreted spans stay in the collector's sight")
+def test_finished_spans_cost_the_collector_nothing(finished: Any) -> None:
+    with obsv.span("root") as root:
+        assert gc.is_tracked(root)  # an open one may be part of a cycle: the context holds it
+        with obsv.span("child") as child:
+            pass
+    assert not gc.is_tracked(root)
+    assert not gc.is_tracked(child)
+    assert len(finished.queue.take(9)) == 1
