@@ -7,7 +7,17 @@ from _random import Random
 from functools import partial
 from time import monotonic_ns, time_ns
 
-__all__ = ["context_get", "context_reset", "context_set", "monotonic_ns", "next_id", "seed", "time_ns"]
+__all__ = [
+    "context_get",
+    "context_reset",
+    "context_set",
+    "monotonic_ns",
+    "next_id",
+    "seed",
+    "time_ns",
+    "traceparent",
+    "xray",
+]
 
 context_get = ContextVar.get
 context_set = ContextVar.set
@@ -22,3 +32,14 @@ next_id = partial(_generator.getrandbits, 64)
 def seed(a: int, b: int) -> None:
     """Restart the generator from 128 bits of the operating system's randomness."""
     _generator.seed((a << 64) | b)
+
+
+def traceparent(hi: int, lo: int, id64: int, flags: int) -> str:
+    """Write a ``traceparent``."""
+    return f"00-{hi:016x}{lo:016x}-{id64:016x}-{flags & 3:02x}"
+
+
+def xray(hi: int, lo: int, id64: int, flags: int) -> str:
+    """Write an ``X-Amzn-Trace-Id``."""
+    trace = f"{hi:016x}{lo:016x}"
+    return f"Root=1-{trace[:8]}-{trace[8:]};Parent={id64:016x};Sampled={flags & 1}"

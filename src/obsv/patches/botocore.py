@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._api import PRODUCER, Patch, current_span, guard
 from ._aws_messages import with_context, with_trace_header_asked
-from ._http_client import origin, send_context
+from ._http_client import into_prepared, origin, send_context
 from ._sqs import asked_for_trace_header, deliver
 
 if TYPE_CHECKING:
@@ -177,21 +177,11 @@ def prepare(wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwa
 
 @patch.wrap("botocore.client:BaseClient._make_request")
 def exchange(wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Put the trace into the request's headers before it is signed, and note what the answer says, an error's too.
-
-    A wrapper, because a description of the call never sees the request, nor the answer when botocore raises. The
-    headers are those of the request that botocore has just built. It does not sign the trace headers itself
-    (``SIGNED_HEADERS_BLACKLIST``), older versions do.
-    """
+    """Note what the answer says, an error's too. A wrapper, because a description of the call has no answer where
+    botocore raises."""
     span = current_span()
     if span.scope is not patch.scope:
         return wrapped(*args, **kwargs)
-    try:
-        request = kwargs["request_dict"] if "request_dict" in kwargs else args[1]
-        send_context(request["headers"], None, _write)
-    except Exception:
-        with guard(WHERE):
-            raise
     result = wrapped(*args, **kwargs)
     try:
         if span.recording:
@@ -202,14 +192,21 @@ def exchange(wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kw
     return result
 
 
-def _write(headers: Any, pairs: list[tuple[str, str]]) -> bool:
-    if type(headers) is not dict:
-        return False
-    for name, _value in pairs:
-        if name in headers:
-            return False
-    headers.update(pairs)
-    return True
+@patch.wrap("botocore.endpoint:Endpoint.prepare_request")
+def prepared(wrapped: Callable[..., Any], endpoint: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Put the trace into the headers of each attempt, when it has been signed: AWS takes headers that are not part of
+    the signature, and signing them costs more than all the rest.
+
+    A wrapper, because a description of the call never sees the request.
+    """
+    request = wrapped(*args, **kwargs)
+    try:
+        if current_span().scope is patch.scope:
+            send_context(request.headers, None, into_prepared)
+    except Exception:
+        with guard(WHERE):
+            raise
+    return request
 
 
 _IDS = (("RequestId", "aws.request_id"), ("HostId", "aws.extended_request_id"))

@@ -14,8 +14,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ._api import Patch, http_status
-from ._http_client import describe, send_context
+from ._api import Patch
+from ._http_client import answered, describe, into_list, send_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,17 +29,16 @@ patch = Patch("httpx", requires="httpx >= 0.23", semconv="http/http-spans (clien
 def send(span: Span, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[Any], None]:
     """Describe the sending of an ``httpx.Request``. Its headers are the library's own copy of what the user passed."""
     request = args[0] if args else kwargs["request"]
-    describe(span, request.method, str(request.url))
-    send_context(request.headers, request, _write)
+    describe(span, request.method, _text(request.url))
+    send_context(request.headers, request, into_list)
 
-    def answered(response: Any) -> None:
-        http_status(span, response.status_code)
-        if not span.recording:
-            return
+    def finish(response: Any) -> None:
         extensions = response.extensions
         protocol = extensions.get("http_version")
-        if protocol:
-            span.set_attribute("network.protocol.version", _VERSIONS.get(protocol) or _version(protocol))
+        version = (_VERSIONS.get(protocol) or _version(protocol)) if protocol else None
+        answered(span, response.status_code, version)
+        if not span.recording:
+            return
         stream = extensions.get("network_stream")
         if stream is not None:
             peer = getattr(stream, "_obsv_peer", None) or _peer(stream)
@@ -47,26 +46,37 @@ def send(span: Span, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
                 span.set_attribute("network.peer.address", peer[0])
                 span.set_attribute("network.peer.port", peer[1])
 
-    return answered
+    return finish
 
 
-def _write(headers: Any, pairs: list[tuple[str, str]]) -> bool:
-    """Append to what ``httpx.Headers`` keeps; setting one by one, it looks through all of them for each."""
-    kept = getattr(headers, "_list", None)
-    if type(kept) is not list:
-        return False
-    there = {key for _name, key, _value in kept}
-    more = []
-    for name, value in pairs:
-        known = _KEYS.get(name)
-        if known is None or known[1] in there or not value.isascii():
-            return False
-        more.append((*known, value.encode("ascii")))
-    kept.extend(more)
-    return True
+def _text(url: Any) -> str:
+    """Return what ``str(url)`` does. httpx joins it of its parts each time; all before the path recurs."""
+    parts = getattr(url, "_uri_reference", None)
+    if not isinstance(parts, tuple) or len(parts) != 7:  # older than httpx 0.24, or newer than we know
+        return str(url)
+    scheme, user, host, port, path, query, fragment = parts
+    if user or query is not None or fragment is not None:
+        return str(url)
+    before = _origins.get((scheme, host, port))
+    if before is None:
+        return _text_and_keep(url, (scheme, host, port), path)
+    return f"{before}{path}"
 
 
-_KEYS = {name: (name.encode(), name.lower().encode()) for name in ("traceparent", "tracestate", "X-Amzn-Trace-Id")}
+_MAX_ORIGINS = 256
+_MAX_HOST = 253
+_origins: dict[tuple[str, str, int | None], str] = {}
+
+
+def _text_and_keep(url: Any, origin: tuple[str, str, int | None], path: str) -> str:
+    text = str(url)
+    if text.endswith(path) and len(origin[1]) <= _MAX_HOST:
+        if len(_origins) >= _MAX_ORIGINS:
+            _origins.clear()
+        _origins[origin] = text[: len(text) - len(path)]
+    return text
+
+
 _VERSIONS = {b"HTTP/1.0": "1.0", b"HTTP/1.1": "1.1", b"HTTP/2": "2"}
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._api import Patch, http_status
-from ._http_client import describe, send_context, text
+from ._api import Patch
+from ._http_client import answered, describe, into_store, send_context, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,29 +27,9 @@ def send(span: Span, adapter: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     """Describe the sending of a ``PreparedRequest``. Its headers are the library's own copy of what the user passed."""
     request = args[0] if args else kwargs["request"]
     describe(span, request.method, text(request.url))
-    send_context(request.headers, request, _write)
+    send_context(request.headers, request, into_store)
 
-    def answered(response: Any) -> None:
-        http_status(span, response.status_code)
-        if not span.recording:
-            return
-        version = _VERSIONS.get(getattr(response.raw, "version", None))
-        if version is not None:
-            span.set_attribute("network.protocol.version", version)
+    def finish(response: Any) -> None:
+        answered(span, response.status_code, _VERSIONS.get(getattr(response.raw, "version", None)))
 
-    return answered
-
-
-def _write(headers: Any, pairs: list[tuple[str, str]]) -> bool:
-    """Write into what ``CaseInsensitiveDict`` keeps; asked what it has not, it raises and catches."""
-    kept = getattr(headers, "_store", None)
-    if not isinstance(kept, dict):
-        return False
-    more = {}
-    for name, value in pairs:
-        key = name.lower()
-        if key in kept:
-            return False
-        more[key] = (name, value)
-    kept.update(more)
-    return True
+    return finish

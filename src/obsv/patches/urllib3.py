@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from threading import current_thread
 from typing import TYPE_CHECKING, Any
-from weakref import ref
 
-from ._api import CLIENT, PRODUCER, Patch, current_span, guard, http_status, inside_http_client, outgoing
-from ._http_client import describe, text
+from ._api import CLIENT, PRODUCER, Patch, current_span, guard, inside_http_client, outgoing
+from ._http_client import answered, below_client, connected, describe, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,10 +29,10 @@ _CONTEXT = frozenset(("traceparent", "x-amzn-trace-id"))
 
 def covered(pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Tell whether a library above has a span for this request, or decided against one."""
+    if below_client():
+        return True
     span = current_span()
     if span.kind_value == PRODUCER and span.recording:
-        if span.scope.name == "obsv.patches.botocore":
-            return True
         return "rpc.method" in span.attributes  # botocore sending to SQS or SNS
     if span.kind_value in (CLIENT, PRODUCER) and span.id64 and not span.flags & 1:
         return True  # not sampled: there is nothing to tell, and the library above has written the headers
@@ -51,16 +50,13 @@ def urlopen(span: Span, pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
         url = f"{pool.scheme}://{authority}{url if url.startswith('/') else '/' + url}"
     describe(span, method, url)
 
-    def answered(response: Any) -> None:
-        http_status(span, response.status)
-        version = _VERSIONS.get(getattr(response, "version", None))
-        if version is not None:
-            span.set_attribute("network.protocol.version", version)
+    def finish(response: Any) -> None:
+        answered(span, response.status, _VERSIONS.get(getattr(response, "version", None)))
         resent = len(getattr(getattr(response, "retries", None), "history", None) or ())
         if resent:
             span.set_attribute("http.request.resend_count", resent)
 
-    return answered
+    return finish
 
 
 @patch.wrap("urllib3.connectionpool:HTTPConnectionPool._make_request")
@@ -72,14 +68,14 @@ def make_request(wrapped: Callable[..., Any], pool: Any, args: tuple[Any, ...], 
     """
     try:
         headers = kwargs.get("headers")
-        if headers is not None:
+        if headers is not None and not below_client(patch.scope):  # else the library above has seen to it
             kwargs["headers"] = _with_context(headers)  # they are the wrapper's own: the caller's were taken apart
     except Exception:
         with guard(WHERE):
             raise
     result = wrapped(*args, **kwargs)
     try:
-        _set_peer(args[0] if args else kwargs.get("conn"))
+        connected(args[0] if args else kwargs.get("conn"))
     except Exception:
         with guard(WHERE):
             raise
@@ -110,31 +106,3 @@ def _same_trace(span: Span, header: object) -> bool:
     trace = span.trace_id
     words = text(header)
     return trace in words or f"{trace[:8]}-{trace[8:]}" in words
-
-
-def _set_peer(connection: Any) -> None:
-    """Note the address behind the name, on the span of whichever library sends this request."""
-    span = current_span()
-    if span.kind_value not in (CLIENT, PRODUCER) or not span.recording:
-        return
-    sock = getattr(connection, "sock", None)
-    kept = getattr(connection, "_obsv_peer", None)
-    if kept is not None and kept[0]() is sock and sock is not None:
-        peer = kept[1]
-    else:
-        try:
-            peer = sock.getpeername()  # type: ignore[union-attr]
-        except (AttributeError, OSError):  # closed by the other side already
-            return
-        _keep_peer(connection, sock, peer)
-    if isinstance(peer, tuple) and len(peer) >= 2:
-        span.set_attribute("network.peer.address", peer[0])
-        span.set_attribute("network.peer.port", peer[1])
-
-
-def _keep_peer(connection: Any, sock: Any, peer: Any) -> None:
-    """Let a connection remember where its socket leads, without keeping the socket alive."""
-    try:
-        connection._obsv_peer = (ref(sock), peer)
-    except (AttributeError, TypeError):  # somebody's own connection or socket
-        pass
