@@ -199,12 +199,10 @@ def _learn() -> None:
 
 def carried(span: Span) -> Pairs:
     """Return the headers that carry a span: what :func:`headers.outgoing` does, quick where there are only ids."""
-    if _learned is not formats.formats:
-        _learn()
-    if _order is None or span.base or span.tracestate or not span.id64 or not (span.trace_hi or span.trace_lo):
+    if not _plain_ids(span):
         return formats.outgoing(span)
     pairs = []
-    for code in _order:
+    for code in _order or ():
         if code == 1:
             pairs.append(("traceparent", traceparent(span.trace_hi, span.trace_lo, span.id64, span.flags)))
         else:
@@ -301,6 +299,61 @@ def into_list(headers: Any, pairs: Pairs) -> bool:
                 return False
     kept.extend(more)
     return True
+
+
+# ---------------------------------------------------------------------- written by the connection
+
+_connections: Any = None  # urllib3's class of connections, while its ``endheaders`` is ours
+
+
+def set_connections(kind: Any) -> None:
+    """Say that the connections of this class call :func:`write_late`; None: none do."""
+    global _connections
+    _connections = kind
+
+
+def _plain_ids(span: Span) -> bool:
+    """Tell whether nothing but ids has to be carried, in formats of our own."""
+    if _learned is not formats.formats:
+        _learn()
+    return not (_order is None or span.base or span.tracestate or not span.id64 or not (span.trace_hi or span.trace_lo))
+
+
+def left_to_connection(headers: Any) -> bool:
+    """Tell whether the connection below will write the headers that carry the current span.
+
+    requests and urllib3 look at each header a dozen times on its way to the connection's buffer; these two go straight
+    there. Not where the request brings some of its own, or where there is more to tell than ids.
+
+    Args:
+        headers: The ``CaseInsensitiveDict`` of requests.
+    """
+    if _connections is None or "endheaders" not in _connections.__dict__ or not _plain_ids(current_span()):
+        return False
+    kept = getattr(headers, "_store", None)
+    return isinstance(kept, dict) and _CONTEXT.isdisjoint(kept)
+
+
+def writes_late(connection: Any) -> bool:
+    """Tell whether a connection calls :func:`write_late`, and not somebody's own that goes another way."""
+    return _connections is not None and getattr(type(connection), "endheaders", None) is _connections.endheaders
+
+
+def write_late(connection: Any) -> None:
+    """Write the headers that carry the current span into what a connection is about to send, unless it has some."""
+    span = current_span()
+    if span.scope.name != "obsv.patches.requests" or not _plain_ids(span):
+        return
+    lines = connection._buffer
+    for line in lines:
+        if line[:1] in _INITIALS and line.partition(b":")[0].lower() in _CONTEXT_BYTES:
+            return
+    for name, value in carried(span):
+        lines.append(f"{name}: {value}".encode("ascii"))
+
+
+_CONTEXT_BYTES = frozenset([name.encode() for name in _CONTEXT])
+_INITIALS = frozenset((b"t", b"T", b"x", b"X"))
 
 
 # ---------------------------------------------------------------------- one span for one request

@@ -10,10 +10,14 @@ from ..hotpath.http_client import (
     into_list,
     into_prepared,
     into_store,
+    left_to_connection,
     origin,
     redact,
     send_context,
+    set_connections,
     text,
+    write_late,
+    writes_late,
 )
 
 __all__ = [
@@ -24,8 +28,12 @@ __all__ = [
     "into_list",
     "into_prepared",
     "into_store",
+    "left_to_connection",
     "origin",
     "redact",
     "send_context",
+    "set_connections",
     "text",
+    "write_late",
+    "writes_late",
 ]

@@ -11,8 +11,9 @@ from __future__ import annotations
 from threading import current_thread
 from typing import TYPE_CHECKING, Any
 
+from . import _hook
 from ._api import CLIENT, PRODUCER, Patch, current_span, guard, inside_http_client, outgoing
-from ._http_client import answered, below_client, connected, describe, text
+from ._http_client import answered, below_client, connected, describe, set_connections, text, write_late, writes_late
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,20 +67,49 @@ def make_request(wrapped: Callable[..., Any], pool: Any, args: tuple[Any, ...], 
     A wrapper, because a description sees ``urlopen`` only: there, headers may be a positional argument that it cannot
     replace, and changing the mapping itself would change the user's. Here they are a keyword in every version.
     """
+    connection = args[0] if args else kwargs.get("conn")
     try:
         headers = kwargs.get("headers")
-        if headers is not None and not below_client(patch.scope):  # else the library above has seen to it
+        if headers is not None and not (below_client(patch.scope) and writes_late(connection)):
+            # Else the library above has written them, or the connection will.
             kwargs["headers"] = _with_context(headers)  # they are the wrapper's own: the caller's were taken apart
     except Exception:
         with guard(WHERE):
             raise
     result = wrapped(*args, **kwargs)
     try:
-        connected(args[0] if args else kwargs.get("conn"))
+        connected(connection)
     except Exception:
         with guard(WHERE):
             raise
     return result
+
+
+@patch.wrap("urllib3.connection:HTTPConnection.endheaders")
+def end_headers(wrapped: Callable[..., Any], connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Write the headers that requests' patch has left to the connection. A wrapper: there is nothing to time."""
+    try:
+        write_late(connection)
+    except Exception:
+        with guard(WHERE):
+            raise
+    return wrapped(*args, **kwargs)
+
+
+def _loaded(module: Any) -> None:
+    if patch.applied:
+        set_connections(module.HTTPConnection)
+
+
+@patch.setup
+def _start() -> None:
+    _hook.when_imported("urllib3.connection", _loaded)
+
+
+@patch.teardown
+def _stop() -> None:
+    _hook.forget(_loaded)
+    set_connections(None)
 
 
 def _with_context(headers: Any) -> Any:
