@@ -17,7 +17,6 @@ cpdef list carried(Span span)
 @cython.locals(span=Span)
 cpdef send_context(object headers, object request, object fresh=*)
 cdef bint _merge(object headers, object request, Span span, list pairs) except -1
-cpdef bint into_prepared(object headers, list pairs) except -1
 cpdef bint into_store(object headers, list pairs) except -1
 cpdef bint into_list(object headers, list pairs) except -1
 @cython.locals(span=Span)

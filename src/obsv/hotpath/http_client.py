@@ -250,23 +250,6 @@ def _merge(headers: MutableMapping[str, Any], request: Any, span: Span, pairs: P
     return True
 
 
-def into_prepared(headers: Any, pairs: Pairs) -> bool:
-    """Write into botocore's ``HeadersDict``; asked what it has not, it raises and catches."""
-    kept = getattr(headers, "_dict", None)
-    if type(kept) is not dict:
-        return False
-    for key in kept:
-        lower = getattr(key, "_lower", None)
-        if lower is None or lower == "baggage" or lower in _CONTEXT:
-            return False
-    for name, _value in pairs:
-        if name.lower() not in _CONTEXT and name != "baggage":
-            return False
-    for name, value in pairs:
-        headers[name] = value
-    return True
-
-
 def into_store(headers: Any, pairs: Pairs) -> bool:
     """Write into what requests' ``CaseInsensitiveDict`` keeps; asked what it has not, it raises and catches."""
     kept = getattr(headers, "_store", None)
@@ -322,16 +305,25 @@ def _plain_ids(span: Span) -> bool:
 def left_to_connection(headers: Any) -> bool:
     """Tell whether the connection below will write the headers that carry the current span.
 
-    requests and urllib3 look at each header a dozen times on its way to the connection's buffer; these two go straight
-    there. Not where the request brings some of its own, or where there is more to tell than ids.
+    requests, botocore and urllib3 look at each header a dozen times on its way to the connection's buffer; these two go
+    straight there. Not where the request brings some of its own, or where there is more to tell than ids.
 
     Args:
-        headers: The ``CaseInsensitiveDict`` of requests.
+        headers: The ``CaseInsensitiveDict`` of requests, or the ``HeadersDict`` of botocore.
     """
     if _connections is None or "endheaders" not in _connections.__dict__ or not _plain_ids(current_span()):
         return False
     kept = getattr(headers, "_store", None)
-    return isinstance(kept, dict) and _CONTEXT.isdisjoint(kept)
+    if kept is not None:
+        return isinstance(kept, dict) and _CONTEXT.isdisjoint(kept)
+    kept = getattr(headers, "_dict", None)
+    if type(kept) is not dict:
+        return False
+    for key in kept:
+        lower = getattr(key, "_lower", None)
+        if lower is None or lower in _CONTEXT:
+            return False
+    return True
 
 
 def writes_late(connection: Any) -> bool:
@@ -342,7 +334,7 @@ def writes_late(connection: Any) -> bool:
 def write_late(connection: Any) -> None:
     """Write the headers that carry the current span into what a connection is about to send, unless it has some."""
     span = current_span()
-    if span.scope.name != "obsv.patches.requests" or not _plain_ids(span):
+    if span.scope.name not in _LATE or not _plain_ids(span):
         return
     lines = connection._buffer
     for line in lines:
@@ -352,6 +344,7 @@ def write_late(connection: Any) -> None:
         lines.append(f"{name}: {value}".encode("ascii"))
 
 
+_LATE = frozenset(("obsv.patches.botocore", "obsv.patches.requests"))
 _CONTEXT_BYTES = frozenset([name.encode() for name in _CONTEXT])
 _INITIALS = frozenset((b"t", b"T", b"x", b"X"))
 

@@ -333,7 +333,9 @@ class Site:
             if not switch.active or (method and not args):
                 return function(*args, **kwargs)
             if method:
-                return wrapper(_bind(function, args[0]), args[0], args[1:], kwargs)
+                first = args[0]
+                bound = MethodType(function, first) if first is not None else partial(function, None)
+                return wrapper(bound, first, args[1:], kwargs)  # `_bind`, written out: a frame less
             return wrapper(function, None, args, kwargs)
 
         return calling

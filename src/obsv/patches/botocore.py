@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._api import PRODUCER, Patch, current_span, guard
 from ._aws_messages import with_context, with_trace_header_asked
-from ._http_client import into_prepared, origin, send_context
+from ._http_client import left_to_connection, origin, send_context
 from ._sqs import asked_for_trace_header, deliver
 
 if TYPE_CHECKING:
@@ -194,15 +194,15 @@ def exchange(wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kw
 
 @patch.wrap("botocore.endpoint:Endpoint.prepare_request")
 def prepared(wrapped: Callable[..., Any], endpoint: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Put the trace into the headers of each attempt, when it has been signed: AWS takes headers that are not part of
-    the signature, and signing them costs more than all the rest.
+    """Put the trace into the headers of each attempt when it has been signed, unless the connection will: AWS takes
+    headers that are not part of the signature, and signing them costs more than all the rest.
 
     A wrapper, because a description of the call never sees the request.
     """
     request = wrapped(*args, **kwargs)
     try:
-        if current_span().scope is patch.scope:
-            send_context(request.headers, None, into_prepared)
+        if current_span().scope is patch.scope and not left_to_connection(request.headers):
+            send_context(request.headers, None)
     except Exception:
         with guard(WHERE):
             raise

@@ -87,7 +87,7 @@ def make_request(wrapped: Callable[..., Any], pool: Any, args: tuple[Any, ...], 
 
 @patch.wrap("urllib3.connection:HTTPConnection.endheaders")
 def end_headers(wrapped: Callable[..., Any], connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Write the headers that requests' patch has left to the connection. A wrapper: there is nothing to time."""
+    """Write the headers that the patches above have left to the connection. A wrapper: there is nothing to time."""
     try:
         write_late(connection)
     except Exception:
