@@ -34,6 +34,7 @@ TARGETS = (
     "botocore.client:BaseClient._make_api_call",
     "botocore.client:BaseClient._emit_api_params",
     "botocore.client:BaseClient._make_request",
+    "botocore.endpoint:Endpoint.prepare_request",
 )
 
 
@@ -150,9 +151,10 @@ def test_the_service_hears_of_the_trace_and_the_signature_is_valid(seen: Capture
     client.list_queues()
     [span] = [span for span in seen.spans if span.name == "SQS.ListQueues"]
     headers = {name: value.decode() if isinstance(value, bytes) else value for name, value in sent[0].headers.items()}
-    assert headers["traceparent"].split("-")[2] == span.span_id
-    assert span.span_id in headers["X-Amzn-Trace-Id"]
-    assert span.span_id in http_echo.requests[0]["headers"]["traceparent"]
+    heard = http_echo.requests[0]["headers"]
+    assert heard["traceparent"].split("-")[2] == span.span_id
+    assert span.span_id in heard["x-amzn-trace-id"]
+    assert heard["x-amzn-trace-id"].count("Root=") == 1
     signed = headers.pop("Authorization")
     request = AWSRequest("POST", sent[0].url, headers, sent[0].body)
     request.context["timestamp"] = headers["X-Amz-Date"]
@@ -162,6 +164,30 @@ def test_the_service_hears_of_the_trace_and_the_signature_is_valid(seen: Capture
             del request.headers[name]
     signature = auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request)
     assert signed.endswith(signature)
+
+
+def test_the_headers_are_written_with_and_without_urllib3s_patch(http_echo: EchoServer) -> None:
+    with capture(patch=["botocore", "urllib3"]) as seen:
+        client = boto3.client("sqs", endpoint_url=http_echo.url, region_name="eu-west-1")
+        client.list_queues()
+        obsv.unpatch("urllib3")
+        client.list_queues()
+    sent = [request["headers"] for request in http_echo.requests]
+    assert [headers["traceparent"].split("-")[2] for headers in sent] == [span.span_id for span in seen.spans]
+    assert [headers["x-amzn-trace-id"].count("Root=") for headers in sent] == [1, 1]
+
+
+def test_a_header_of_another_trace_that_a_handler_wrote_stays(seen: Capture, http_echo: EchoServer) -> None:
+    chosen = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    client = boto3.client("sqs", endpoint_url=http_echo.url, region_name="eu-west-1")
+
+    def write(request: Any, **_: Any) -> None:
+        request.headers["traceparent"] = chosen
+
+    client.meta.events.register("before-sign", write)
+    client.list_queues()
+    assert http_echo.requests[0]["headers"]["traceparent"] == chosen
+    assert "x-amzn-trace-id" not in http_echo.requests[0]["headers"]
 
 
 def test_presigned_urls_are_untouched(seen: Capture, moto_server: MotoServer) -> None:

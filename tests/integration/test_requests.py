@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
 
 import obsv
 from obsv.hotpath.span import CLIENT, ERROR
@@ -128,6 +130,63 @@ def test_a_streamed_body_is_untouched(seen: Capture, http_echo: EchoServer) -> N
     requests.post(http_echo.url, data=body(), timeout=5)
     assert http_echo.requests[-1]["headers"]["transfer-encoding"] == "chunked"
     assert "traceparent" in http_echo.requests[-1]["headers"]
+
+
+def test_each_request_of_a_session_carries_its_own_span_once(seen: Capture, http_echo: EchoServer) -> None:
+    with requests.Session() as session:
+        for _ in range(3):
+            session.get(http_echo.url, timeout=5)
+    sent = [request["headers"] for request in http_echo.requests]
+    assert [headers["traceparent"].split("-")[2] for headers in sent] == [span.span_id for span in seen.spans]
+    assert [headers["x-amzn-trace-id"].count("Root=") for headers in sent] == [1, 1, 1]
+
+
+def test_headers_of_another_trace_are_the_users_choice(seen: Capture, http_echo: EchoServer) -> None:
+    chosen = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    requests.get(http_echo.url, headers={"Traceparent": chosen}, timeout=5)
+    assert http_echo.requests[0]["headers"]["traceparent"] == chosen
+    assert "x-amzn-trace-id" not in http_echo.requests[0]["headers"]
+
+
+def test_forwarded_headers_of_the_trace_carry_our_span(seen: Capture, http_echo: EchoServer) -> None:
+    with obsv.span("work") as work:
+        forwarded = {"X-Amzn-Trace-Id": f"Root=1-{work.trace_id[:8]}-{work.trace_id[8:]};Parent={work.span_id}"}
+        requests.get(http_echo.url, headers=forwarded, timeout=5)
+    assert seen.span("GET").span_id in http_echo.requests[0]["headers"]["x-amzn-trace-id"]
+    assert seen.span("GET").span_id in http_echo.requests[0]["headers"]["traceparent"]
+
+
+def test_a_connection_of_somebodys_own_is_given_the_headers(
+    seen: Capture, http_echo: EchoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[dict[str, str]] = []
+
+    class Own(HTTPConnection):
+        def request(self, *args: Any, **kwargs: Any) -> None:
+            given.append(dict(kwargs["headers"]))
+            super().request(*args, **kwargs)
+
+        def endheaders(self, *args: Any, **kwargs: Any) -> None:
+            super().endheaders(*args, **kwargs)
+
+    monkeypatch.setattr(HTTPConnectionPool, "ConnectionCls", Own)
+    requests.get(http_echo.url, timeout=5)
+    [span] = seen.spans
+    assert span.span_id in given[0]["traceparent"]
+    assert span.span_id in given[0]["X-Amzn-Trace-Id"]
+    assert span.span_id in http_echo.requests[0]["headers"]["traceparent"]
+    assert http_echo.requests[0]["headers"]["x-amzn-trace-id"].count("Root=") == 1
+
+
+@pytest.mark.parametrize("patches", [["requests"], ["requests", "urllib3"]])
+def test_the_headers_are_written_with_and_without_urllib3s_patch(http_echo: EchoServer, patches: list[str]) -> None:
+    with capture(patch=patches) as seen:
+        requests.get(http_echo.url, timeout=5)
+        if "urllib3" in patches:
+            obsv.unpatch("urllib3")
+            requests.get(http_echo.url, timeout=5)
+    sent = [request["headers"]["traceparent"].split("-")[2] for request in http_echo.requests]
+    assert sent == [span.span_id for span in seen.spans]
 
 
 def test_threads_do_not_mix_their_spans(seen: Capture, http_echo: EchoServer) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 TARGETS = (
     "urllib3.connectionpool:HTTPConnectionPool.urlopen",
     "urllib3.connectionpool:HTTPConnectionPool._make_request",
+    "urllib3.connection:HTTPConnection.endheaders",
 )
 
 

@@ -6,6 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from obsv.hotpath import headers
+from obsv.hotpath.headers import BASE_BAGGAGE, outgoing
+from obsv.hotpath.http_client import carried
 from obsv.hotpath.span import CLIENT, Remote, attach, current, detach
 from obsv.patches._http_client import describe, origin, redact, send_context
 from telemetry import Recorder
@@ -125,6 +128,28 @@ def test_forwarded_headers_of_the_same_trace_are_replaced() -> None:
     span = Recorder().start("a", incoming)
     request = Request(traceparent=f"00-{1:016x}{2:016x}-{3:016x}-01", tracestate="other=1")
     assert span.span_id in request.send(span)
+
+
+@given(hi=st.integers(0, 2**64 - 1), lo=st.integers(1, 2**64 - 1), sampled=st.booleans())
+def test_ids_alone_are_written_as_anything_else_is(hi: int, lo: int, sampled: bool) -> None:
+    span = Recorder().start("a", Remote(hi, lo, 3, int(sampled)))
+    pairs = carried(span)
+    assert pairs == outgoing(span)
+    assert [name for name, _value in pairs] == ["traceparent", "X-Amzn-Trace-Id"]
+
+
+@pytest.mark.parametrize("names", [("xray",), ("xray", "tracecontext"), ("baggage",), ()])
+def test_the_formats_that_were_chosen_are_written(names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(headers, "formats", names)
+    span = Recorder().start("a")
+    assert carried(span) == outgoing(span)
+    assert len(carried(span)) == len(set(names) - {"baggage"})
+
+
+def test_what_travels_along_is_written_too() -> None:
+    span = Recorder().start("a", Remote(1, 2, 3, 1, tracestate="other=1", base={BASE_BAGGAGE: "k=v"}))
+    assert carried(span) == outgoing(span)
+    assert {"tracestate": "other=1", "baggage": "k=v"}.items() <= dict(carried(span)).items()
 
 
 def test_nothing_is_written_outside_of_a_trace() -> None:

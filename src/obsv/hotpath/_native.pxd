@@ -259,6 +259,40 @@ cdef extern from *:
         PyMem_Free(text);
         return at + length;
     }
+    /* The headers that carry a trace: W3C's traceparent and X-Ray's. */
+    static inline char *obsv_hex_digits(char *at, uint64_t value, int digits) {
+        for (int shift = 4 * digits - 4; shift >= 0; shift -= 4) *at++ = "0123456789abcdef"[(value >> shift) & 15];
+        return at;
+    }
+    static inline char *obsv_put_text(char *at, const char *text) {
+        while (*text) *at++ = *text++;
+        return at;
+    }
+    static inline PyObject *obsv_traceparent(unsigned long long hi, unsigned long long lo, unsigned long long id, int flags) {
+        PyObject *made = PyUnicode_New(55, 127);
+        if (!made) return NULL;
+        char *at = obsv_put_text((char *)PyUnicode_1BYTE_DATA(made), "00-");
+        at = obsv_hex_digits(at, hi, 16);
+        at = obsv_hex_digits(at, lo, 16);
+        *at++ = '-';
+        at = obsv_hex_digits(at, id, 16);
+        *at++ = '-';
+        obsv_hex_digits(at, flags & 3, 2);
+        return made;
+    }
+    static inline PyObject *obsv_xray(unsigned long long hi, unsigned long long lo, unsigned long long id, int flags) {
+        PyObject *made = PyUnicode_New(74, 127);
+        if (!made) return NULL;
+        char *at = obsv_put_text((char *)PyUnicode_1BYTE_DATA(made), "Root=1-");
+        at = obsv_hex_digits(at, hi >> 32, 8);
+        *at++ = '-';
+        at = obsv_hex_digits(at, hi & 0xFFFFFFFF, 8);
+        at = obsv_hex_digits(at, lo, 16);
+        at = obsv_put_text(at, ";Parent=");
+        at = obsv_hex_digits(at, id, 16);
+        obsv_put_text(at, flags & 1 ? ";Sampled=1" : ";Sampled=0");
+        return made;
+    }
     """
     ctypedef struct obsv_slots:
         int held
@@ -282,6 +316,8 @@ cdef extern from *:
     unsigned char *put_eight "obsv_put_eight"(unsigned char *at, const void *data) noexcept
     const char *utf8_of "obsv_utf8"(object text, Py_ssize_t *length) noexcept
     unsigned char *put_big "obsv_put_big"(unsigned char *at, unsigned long long value) noexcept
+    str traceparent "obsv_traceparent"(unsigned long long hi, unsigned long long lo, unsigned long long id, int flags)
+    str xray "obsv_xray"(unsigned long long hi, unsigned long long lo, unsigned long long id, int flags)
     bint small "obsv_small"(object number, long long *value) noexcept
     Py_ssize_t write_bytes "obsv_write_bytes"(int fd, bytes data) noexcept
     int doing "obsv_doing"() noexcept

@@ -21,6 +21,8 @@ __all__ = [
     "next_id",
     "seed",
     "time_ns",
+    "traceparent",
+    "xray",
 ]
 
 context_get = ContextVar.get
@@ -69,3 +71,14 @@ def do_make(what: int) -> None:
 def flat(attributes: dict[str, object]) -> tuple[object, ...]:
     """Return the key of a set of dimensions."""
     return tuple(attributes.items())
+
+
+def traceparent(hi: int, lo: int, id64: int, flags: int) -> str:
+    """Write a ``traceparent``."""
+    return f"00-{hi:016x}{lo:016x}-{id64:016x}-{flags & 3:02x}"
+
+
+def xray(hi: int, lo: int, id64: int, flags: int) -> str:
+    """Write an ``X-Amzn-Trace-Id``."""
+    trace = f"{hi:016x}{lo:016x}"
+    return f"Root=1-{trace[:8]}-{trace[8:]};Parent={id64:016x};Sampled={flags & 1}"

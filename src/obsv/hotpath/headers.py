@@ -42,6 +42,8 @@ _MAX_OTHERS = 1024  # characters of unknown pairs of an X-Ray header that are pa
 _MAX_TRACESTATE = 8192  # characters of a tracestate that are passed on: servers refuse requests with longer headers
 _MAX_STATES = 32  # members of a tracestate
 _LONG_STATE = 128  # a longer member is the first to go
+_FLAGS = ("00", "01", "02", "03")
+_NO_BASE: Mapping[Any, Any] = {}
 
 BASE_BAGGAGE = "obsv.baggage"
 """Key of a span's ``base`` under which the incoming ``baggage`` header stands, as text."""
@@ -150,15 +152,15 @@ def parse_xray(text: str) -> tuple[int, int, int, bool | None, str] | None:
 
 def format_xray(span: Span | Remote, others: str = "") -> str:
     """Write an ``X-Amzn-Trace-Id`` header."""
-    trace = f"{span.trace_hi:016x}{span.trace_lo:016x}"
-    parts = [f"Root=1-{trace[:8]}-{trace[8:]}"]
-    if span.id64:
-        parts.append(f"Parent={span.id64:016x}")
+    parent = span.id64
+    return _xray(span, f"{span.trace_hi:016x}{span.trace_lo:016x}", f"{parent:016x}" if parent else "", others)
+
+
+def _xray(span: Span | Remote, trace: str, parent: str, others: str) -> str:
+    text = f"Root=1-{trace[:8]}-{trace[8:]};Parent={parent}" if parent else f"Root=1-{trace[:8]}-{trace[8:]}"
     if type(span) is not Remote or span.decided:
-        parts.append(f"Sampled={span.flags & SAMPLED}")
-    if others:
-        parts.append(others)
-    return ";".join(parts)
+        text += ";Sampled=1" if span.flags & SAMPLED else ";Sampled=0"
+    return f"{text};{others}" if others else text
 
 
 def may_travel(text: str, longest: int) -> bool:
@@ -248,27 +250,31 @@ def outgoing(
     """
     pairs: list[tuple[str, str]] = []
     if base is None:
-        base = state.base or {}
-    has_trace = bool(state.trace_hi or state.trace_lo)
+        base = state.base or _NO_BASE
+    # Both formats are written from the same digits.
+    hi, lo, id64 = state.trace_hi, state.trace_lo, state.id64
+    trace = f"{hi:016x}{lo:016x}" if hi or lo else ""
+    parent = f"{id64:016x}" if id64 else ""
     for name in formats if names is None else names:
         if name == "tracecontext":
-            if has_trace and state.id64:
-                trace = f"{state.trace_hi:016x}{state.trace_lo:016x}"
-                pairs.append((TRACEPARENT, f"00-{trace}-{state.id64:016x}-{state.flags & 3:02x}"))
+            if trace and parent:
+                pairs.append((TRACEPARENT, f"00-{trace}-{parent}-{_FLAGS[state.flags & 3]}"))
                 if state.tracestate:
                     # Not only that of a header, which is clean already: samplers and OpenTelemetry's API write it too.
                     text = clean_tracestate(state.tracestate)
                     if text:
                         pairs.append((TRACESTATE, text))
         elif name == "baggage":
+            if not base:
+                continue
             text = _write_baggage(base) if _write_baggage is not None else None
             if text is None:
                 text = base.get(BASE_BAGGAGE)
             if text:
                 pairs.append((BAGGAGE, text))
         elif name == "xray":
-            if has_trace:
-                pairs.append((XRAY, format_xray(state, base.get(BASE_XRAY, ""))))
+            if trace:
+                pairs.append((XRAY, _xray(state, trace, parent, base.get(BASE_XRAY, ""))))
         elif _others is not None:
             try:
                 pairs.extend(_others.inject(name, state, base))

@@ -396,9 +396,7 @@ class _EachCall(Call):
         super().__init__(first._scope, "", 0)
         self.first = first
 
-    def span(self, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if not self.scope.outlet.enabled:
-            return None
+    def make(self) -> Any:
         first = self.first
         return _Current(first._scope, first._start, first._record, first._status, first._end)
 

@@ -86,7 +86,12 @@ def inside_http_client(instance: Any = None, args: Any = None, kwargs: Any = Non
     span = current_span()
     if span.kind_value != CLIENT or not span.recording:
         return suppressed()
+    if span.scope.name in _HTTP_CLIENTS:
+        return True  # without a look at the attributes: the span would have to make a dict of them
     return "http.request.method" in span.attributes or "rpc.method" in span.attributes
+
+
+_HTTP_CLIENTS = frozenset([f"obsv.patches.{name}" for name in ("botocore", "httpx", "requests", "urllib3")])
 
 
 def http_status(span: Span, status: int) -> None:

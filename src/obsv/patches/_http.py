@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-METHODS = frozenset(("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"))
-"""Methods that name spans and series; any other one is ``_OTHER`` (semantic conventions, ``http.request.method``)."""
+from ..hotpath.http_client import METHODS, PORTS
 
-PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
-"""The port of a scheme, where none is named."""
+__all__ = ["METHODS", "PORTS"]

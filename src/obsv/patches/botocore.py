@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._api import PRODUCER, Patch, current_span, guard
 from ._aws_messages import with_context, with_trace_header_asked
-from ._http_client import origin, send_context
+from ._http_client import left_to_connection, origin, send_context
 from ._sqs import asked_for_trace_header, deliver
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ _SENDING = {
     ("SNS", "Publish"),
     ("SNS", "PublishBatch"),
 }
+
+_MESSAGING = frozenset(("SQS", "SNS"))
+WHERE = "patch botocore"
 
 # Parameters that say what a call is about, by service, and the attributes that they become (semantic conventions,
 # "AWS SDK").
@@ -52,27 +55,35 @@ def call(span: Span, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
     operation = args[0] if args else kwargs["operation_name"]
     parameters = args[1] if len(args) > 1 else kwargs["api_params"]
     meta = client.meta
-    service = str(meta.service_model.service_id)
+    said = getattr(meta, "_obsv_said", None) or _say(meta)
+    service, region, host, port = said
     span.name = f"{service}.{operation}"
     sending = (service, operation) in _SENDING
     if sending:
         span.kind_value = PRODUCER
     if span.recording:
-        span.set_attribute("rpc.system", "aws-api")
-        span.set_attribute("rpc.service", service)
-        span.set_attribute("rpc.method", operation)
-        if meta.region_name:
-            span.set_attribute("cloud.region", meta.region_name)
-        host, port = origin(str(meta.endpoint_url))
+        put = span.set_attribute
+        put("rpc.system", "aws-api")
+        put("rpc.service", service)
+        put("rpc.method", operation)
+        if region:
+            put("cloud.region", region)
         if host:
-            span.set_attribute("server.address", host)
+            put("server.address", host)
         if port is not None:
-            span.set_attribute("server.port", port)
+            put("server.port", port)
         if isinstance(parameters, dict):
             _set_parameters(span, service, operation, parameters)
     if service == "SQS" and operation == "ReceiveMessage":
         return _receiving(span, parameters)
     return (lambda result: _sent(span, result)) if sending and span.recording else None
+
+
+def _say(meta: Any) -> tuple[str, Any, str, int | None]:
+    """Return what all calls of a client have in common; the client remembers it."""
+    said = (str(meta.service_model.service_id), meta.region_name, *origin(str(meta.endpoint_url)))
+    meta._obsv_said = said
+    return said
 
 
 def _set_parameters(span: Span, service: str, operation: str, parameters: dict[str, Any]) -> None:
@@ -146,38 +157,59 @@ def prepare(wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwa
     copied where it is changed.
     """
     parameters = wrapped(*args, **kwargs)
-    with guard("patch botocore"):
+    span = current_span()
+    if span.scope is not patch.scope:
+        return parameters  # called by somebody else, or obsv is off
+    try:
         model = kwargs["operation_model"] if "operation_model" in kwargs else args[1]
-        span = current_span()
-        if span.scope is not patch.scope:
-            return parameters  # called by somebody else, or obsv is off
         service = str(model.service_model.service_id)
+        if service not in _MESSAGING:
+            return parameters
         if (service, model.name) in _SENDING:
             return with_context(service, parameters, span)
         if service == "SQS" and model.name == "ReceiveMessage":
             return with_trace_header_asked(parameters, model.input_shape.members)
+    except Exception:
+        with guard(WHERE):
+            raise
     return parameters
 
 
 @patch.wrap("botocore.client:BaseClient._make_request")
 def exchange(wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Put the trace into the request's headers before it is signed, and note what the answer says, an error's too.
-
-    A wrapper, because a description of the call never sees the request, nor the answer when botocore raises. The
-    headers are those of the request that botocore has just built. It does not sign the trace headers itself
-    (``SIGNED_HEADERS_BLACKLIST``), older versions do.
-    """
+    """Note what the answer says, an error's too. A wrapper, because a description of the call has no answer where
+    botocore raises."""
     span = current_span()
-    ours = span.scope is patch.scope
-    if ours:
-        with guard("patch botocore"):
-            request = kwargs["request_dict"] if "request_dict" in kwargs else args[1]
-            send_context(request["headers"], None)
+    if span.scope is not patch.scope:
+        return wrapped(*args, **kwargs)
     result = wrapped(*args, **kwargs)
-    if ours:
-        with guard("patch botocore"):
+    try:
+        if span.recording:
             _answered(span, *result)
+    except Exception:
+        with guard(WHERE):
+            raise
     return result
+
+
+@patch.wrap("botocore.endpoint:Endpoint.prepare_request")
+def prepared(wrapped: Callable[..., Any], endpoint: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Put the trace into the headers of each attempt when it has been signed, unless the connection will: AWS takes
+    headers that are not part of the signature, and signing them costs more than all the rest.
+
+    A wrapper, because a description of the call never sees the request.
+    """
+    request = wrapped(*args, **kwargs)
+    try:
+        if current_span().scope is patch.scope and not left_to_connection(request.headers):
+            send_context(request.headers, None)
+    except Exception:
+        with guard(WHERE):
+            raise
+    return request
+
+
+_IDS = (("RequestId", "aws.request_id"), ("HostId", "aws.extended_request_id"))
 
 
 def _answered(span: Span, http: Any, parsed: Any) -> None:
@@ -185,9 +217,10 @@ def _answered(span: Span, http: Any, parsed: Any) -> None:
     status = answer.get("HTTPStatusCode", getattr(http, "status_code", None))
     if isinstance(status, int):
         span.set_attribute("http.response.status_code", status)
-    for name, attribute in (("RequestId", "aws.request_id"), ("HostId", "aws.extended_request_id")):
-        if answer.get(name):
-            span.set_attribute(attribute, str(answer[name]))
+    for name, attribute in _IDS:
+        value = answer.get(name)
+        if value:
+            span.set_attribute(attribute, str(value))
     if answer.get("RetryAttempts"):
         span.set_attribute("http.request.resend_count", answer["RetryAttempts"])
     if isinstance(status, int) and status >= 300:

@@ -16,6 +16,8 @@ patch = Patch("redis", requires="redis >= 4.2", semconv="db/redis")
 
 _MAX_ARGUMENTS = 16  # placeholders that are written out
 _MAX_COMMANDS = 32  # commands of a pipeline that are written out
+_MAX_SAID = 512  # commands whose names and texts are kept
+_MAX_WORD = 64  # characters of a command that is kept
 
 # Commands whose first argument says what they do (``CONFIG GET``); it is no user's text.
 _CONTAINERS = frozenset(
@@ -34,7 +36,9 @@ def command(span: Span, client: Any, args: tuple[Any, ...], kwargs: dict[str, An
     """Describe one command."""
     if not span.recording:
         return
-    name, text = _say(args)
+    word = args[0] if args else None
+    said = _said.get((word, len(args))) if type(word) is str else None
+    name, text = said or _say_and_keep(args)
     span.name = name
     _describe(span, client)
     span.set_attribute("db.operation.name", name)
@@ -77,21 +81,36 @@ def pipeline(span: Span, pipeline: Any, args: tuple[Any, ...], kwargs: dict[str,
 
 
 def _describe(span: Span, client: Any) -> None:
-    span.set_attribute("db.system.name", "redis")
+    put = span.set_attribute
+    put("db.system.name", "redis")
     options = getattr(getattr(client, "connection_pool", None), "connection_kwargs", None)
     if not isinstance(options, dict):
         return  # a cluster: the node is chosen later
     path = options.get("path")
     if path:
-        span.set_attribute("server.address", str(path))
+        put("server.address", str(path))
     else:
         host = options.get("host")
         if host:
-            span.set_attribute("server.address", str(host))
+            put("server.address", str(host))
         port = options.get("port")
         if isinstance(port, int):
-            span.set_attribute("server.port", port)
-    span.set_attribute("db.namespace", str(options.get("db") or 0))
+            put("server.port", port)
+    put("db.namespace", str(options.get("db") or 0))
+
+
+_said: dict[tuple[str, int], tuple[str, str]] = {}
+
+
+def _say_and_keep(arguments: Any) -> tuple[str, str]:
+    """Do what :func:`_say` does; the answer is kept where it depends on nothing but the word and the count."""
+    said = _say(arguments)
+    word = arguments[0] if arguments else None
+    if type(word) is str and len(word) <= _MAX_WORD and word.strip().upper() not in _CONTAINERS:
+        if len(_said) >= _MAX_SAID:
+            _said.clear()
+        _said[word, len(arguments)] = said
+    return said
 
 
 def _say(arguments: Any) -> tuple[str, str]:

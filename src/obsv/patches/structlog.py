@@ -63,7 +63,7 @@ def process_event(wrapped: Any, bound: Any, args: tuple[Any, ...], kwargs: dict[
             view = _View(bound)
     if view is None:
         return wrapped(*args, **kwargs)
-    rendered = wrapped.function(view, *args, **kwargs)  # raises DropEvent where a processor drops it
+    rendered = wrapped.__func__(view, *args, **kwargs)  # raises DropEvent where a processor drops it
     with guard("patch structlog"):
         method = args[0] if args else kwargs.get("method_name")
         given = args[2] if len(args) > 2 else kwargs.get("event_kw") or {}

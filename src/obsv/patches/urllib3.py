@@ -11,8 +11,9 @@ from __future__ import annotations
 from threading import current_thread
 from typing import TYPE_CHECKING, Any
 
-from ._api import CLIENT, PRODUCER, Patch, current_span, guard, http_status, inside_http_client, outgoing
-from ._http_client import describe, text
+from . import _hook
+from ._api import CLIENT, PRODUCER, Patch, current_span, guard, inside_http_client, outgoing
+from ._http_client import answered, below_client, connected, describe, set_connections, text, write_late, writes_late
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
 patch = Patch("urllib3", requires="urllib3 >= 1.26", semconv="http/http-spans (client)")
 
 _VERSIONS: dict[Any, str] = {10: "1.0", 11: "1.1", 20: "2"}
+WHERE = "patch urllib3"
 _SENTRY = "sentry-sdk."  # how the names of its threads begin
 _CONTEXT = frozenset(("traceparent", "x-amzn-trace-id"))
 
 
 def covered(pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Tell whether a library above has a span for this request, or decided against one."""
+    if below_client():
+        return True
     span = current_span()
     if span.kind_value == PRODUCER and span.recording:
         return "rpc.method" in span.attributes  # botocore sending to SQS or SNS
@@ -47,16 +51,13 @@ def urlopen(span: Span, pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
         url = f"{pool.scheme}://{authority}{url if url.startswith('/') else '/' + url}"
     describe(span, method, url)
 
-    def answered(response: Any) -> None:
-        http_status(span, response.status)
-        version = _VERSIONS.get(getattr(response, "version", None))
-        if version is not None:
-            span.set_attribute("network.protocol.version", version)
+    def finish(response: Any) -> None:
+        answered(span, response.status, _VERSIONS.get(getattr(response, "version", None)))
         resent = len(getattr(getattr(response, "retries", None), "history", None) or ())
         if resent:
             span.set_attribute("http.request.resend_count", resent)
 
-    return answered
+    return finish
 
 
 @patch.wrap("urllib3.connectionpool:HTTPConnectionPool._make_request")
@@ -66,18 +67,55 @@ def make_request(wrapped: Callable[..., Any], pool: Any, args: tuple[Any, ...], 
     A wrapper, because a description sees ``urlopen`` only: there, headers may be a positional argument that it cannot
     replace, and changing the mapping itself would change the user's. Here they are a keyword in every version.
     """
-    with guard("patch urllib3"):
+    connection = args[0] if args else kwargs.get("conn")
+    try:
         headers = kwargs.get("headers")
-        if headers is not None and "headers" in kwargs:
-            kwargs = {**kwargs, "headers": _with_context(headers)}
+        if headers is not None and not (below_client(patch.scope) and writes_late(connection)):
+            # Else the library above has written them, or the connection will.
+            kwargs["headers"] = _with_context(headers)  # they are the wrapper's own: the caller's were taken apart
+    except Exception:
+        with guard(WHERE):
+            raise
     result = wrapped(*args, **kwargs)
-    with guard("patch urllib3"):
-        _set_peer(args[0] if args else kwargs.get("conn"))
+    try:
+        connected(connection)
+    except Exception:
+        with guard(WHERE):
+            raise
     return result
+
+
+@patch.wrap("urllib3.connection:HTTPConnection.endheaders")
+def end_headers(wrapped: Callable[..., Any], connection: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Write the headers that the patches above have left to the connection. A wrapper: there is nothing to time."""
+    try:
+        write_late(connection)
+    except Exception:
+        with guard(WHERE):
+            raise
+    return wrapped(*args, **kwargs)
+
+
+def _loaded(module: Any) -> None:
+    if patch.applied:
+        set_connections(module.HTTPConnection)
+
+
+@patch.setup
+def _start() -> None:
+    _hook.when_imported("urllib3.connection", _loaded)
+
+
+@patch.teardown
+def _stop() -> None:
+    _hook.forget(_loaded)
+    set_connections(None)
 
 
 def _with_context(headers: Any) -> Any:
     span = current_span()
+    if span.scope is not patch.scope and ("traceparent" in headers or "X-Amzn-Trace-Id" in headers):
+        return headers  # as below, without a look at all of them
     pairs = outgoing(span)
     present = {text(name).lower(): value for name, value in headers.items()}
     taken = _CONTEXT.intersection(present)
@@ -98,17 +136,3 @@ def _same_trace(span: Span, header: object) -> bool:
     trace = span.trace_id
     words = text(header)
     return trace in words or f"{trace[:8]}-{trace[8:]}" in words
-
-
-def _set_peer(connection: Any) -> None:
-    """Note the address behind the name, on the span of whichever library sends this request."""
-    span = current_span()
-    if span.kind_value not in (CLIENT, PRODUCER) or not span.recording:
-        return
-    try:
-        peer = connection.sock.getpeername()
-    except (AttributeError, OSError):  # closed by the other side already
-        return
-    if isinstance(peer, tuple) and len(peer) >= 2:
-        span.set_attribute("network.peer.address", peer[0])
-        span.set_attribute("network.peer.port", peer[1])

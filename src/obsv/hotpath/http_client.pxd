@@ -1,0 +1,29 @@
+cimport cython
+
+from obsv.hotpath.span cimport Span
+
+cpdef describe(Span span, object method, str url)
+cpdef answered(Span span, object status, object version)
+@cython.locals(span=Span)
+cpdef connected(object connection)
+cpdef http_status(Span span, object status)
+cpdef str text(object value)
+@cython.locals(start=Py_ssize_t, end=Py_ssize_t)
+cpdef tuple origin(str url)
+cdef tuple _split(str scheme, str rest)
+@cython.locals(start=Py_ssize_t, end=Py_ssize_t, at=Py_ssize_t)
+cpdef str redact(str url)
+cpdef list carried(Span span)
+@cython.locals(span=Span)
+cpdef send_context(object headers, object request, object fresh=*)
+cdef bint _merge(object headers, object request, Span span, list pairs) except -1
+cpdef bint into_store(object headers, list pairs) except -1
+cpdef bint into_list(object headers, list pairs) except -1
+@cython.locals(span=Span)
+cpdef bint below_client(object besides=*)
+cdef bint _plain_ids(Span span) except -1
+@cython.locals(span=Span)
+cpdef bint left_to_connection(object headers) except -1
+cpdef bint writes_late(object connection) except -1
+@cython.locals(span=Span, lines=list)
+cpdef write_late(object connection)
