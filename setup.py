@@ -8,7 +8,7 @@ import os
 
 from setuptools import setup
 
-MODULES = ["readable", "span", "queue", "wire", "otlp", "metrics", "api_metrics"]
+MODULES = ["readable", "span", "queue", "wire", "otlp", "metrics", "api_metrics", "exchange", "connection", "gateway"]
 DIRECTIVES = {
     "language_level": 3,
     "annotation_typing": False,  # the .pxd files say what is typed; annotations are for people and mypy

@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import sys
 
-COMPILED = ("readable", "span", "queue", "wire", "otlp", "metrics", "api_metrics")
+COMPILED = (
+    "readable", "span", "queue", "wire", "otlp", "metrics", "api_metrics", "exchange", "connection", "gateway",
+)  # fmt: skip
 """Modules that have a compiled twin."""
 
 if os.environ.get("OBSV_PURE_PYTHON", "").strip().lower() in ("1", "true", "yes", "on"):

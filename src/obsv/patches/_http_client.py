@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..hotpath.http_words import METHODS, PORTS
 from ._api import REDACTED, current_span, outgoing, redact_query
-from ._http import METHODS, PORTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
