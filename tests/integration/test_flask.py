@@ -473,13 +473,13 @@ interpreted = pytest.mark.skipif(compiled(), reason="methods of compiled classes
 @pytest.mark.parametrize(
     ("owner", "name"),
     [
-        (patched, "_running"),
+        (patched._door, "variable"),
         (patched, "Body"),
         (patched._door, "streaming"),
         (patched._door, "excluded"),
         (gateway, "extract"),
         (gateway, "_extracted"),
-        pytest.param(gateway.Call, "see", marks=interpreted),
+        pytest.param(gateway.Call, "_see", marks=interpreted),
         pytest.param(exchange.Exchange, "open", marks=interpreted),
         pytest.param(exchange.Exchange, "finish", marks=interpreted),
         (exchange, "_first"),

@@ -83,7 +83,7 @@ def test_versions() -> None:
 
 def exchange(recorder: Recorder, method: str | None, **more: Any) -> Exchange:
     made = Exchange(recorder.scope, method, more.pop("scheme", "http"))
-    known: dict[str, Any] = dict.fromkeys(("host", "server", "peer", "forwarded", "version", "agent"))
+    known: dict[str, Any] = dict.fromkeys(("server", "peer", "forwarded", "version", "agent"))
     made.open(None, more.pop("path", "/"), more.pop("query", ""), **{**known, **more})
     return made
 

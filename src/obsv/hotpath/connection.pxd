@@ -11,6 +11,8 @@ cdef class Door:
     @cython.locals(known=dict, found=dict, call=Call)
     cdef _enter(self, app, scope, send)
 
+@cython.locals(told=tuple)
+cdef tuple _server(dict known, host, scheme)
 @cython.locals(found=dict, length=Py_ssize_t)
 cdef dict _read(list headers)
 @cython.locals(data=bytes)

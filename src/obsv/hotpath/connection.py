@@ -10,12 +10,19 @@ from __future__ import annotations
 from . import faults
 from .exchange import Exchange
 from .headers import extract, listen
-from .span import INTERNAL, Scope, attach, detach, start_span
+from .span import INTERNAL, Scope, start_span
 
 if 0:  # seen by the compiler only
     import cython
 else:
     from . import shim as cython
+
+if cython.compiled:
+    from cython.cimports.obsv.hotpath.exchange import address
+    from cython.cimports.obsv.hotpath.span import attach, detach
+else:
+    from .exchange import address
+    from .span import attach, detach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,13 +107,12 @@ class Door:
         call: Call = Call.__new__(Call)
         call._set_up(self.scope, method, known.get("scheme") or ("http" if method else "ws"))
         call._hold(self, app, scope, known.get("root_path", ""), send)
-        server, client, query = known.get("server"), known.get("client"), known.get("query_string")
+        client, query = known.get("client"), known.get("query_string")
         call.open(
             _parent(found),
             path,
             _text(query) or "",
-            _text(found.get(b"host")),
-            (server[0], server[1]) if server else None,
+            _server(known, _text(found.get(b"host")), call.scheme),
             client[0] if client else None,
             _text(found.get(b"x-forwarded-for")),
             known.get("http_version"),
@@ -116,6 +122,16 @@ class Door:
         if call.span.id64:
             call.token = attach(call.span)
         return call
+
+
+def _server(known: dict[str, Any], host: str | None, scheme: str) -> tuple[str, int | None] | None:
+    """Return where a request was sent: what its ``Host`` header says, or where it arrived."""
+    if host:
+        told: tuple[str, int | None] | None = address(host, scheme)
+        if told is not None:
+            return told
+    server = known.get("server")
+    return (server[0], server[1]) if server else None
 
 
 def _read(headers: list[Any]) -> dict[bytes, bytes]:

@@ -15,7 +15,7 @@ from .errors import type_name
 from .http_words import METHODS, PORTS
 from .metrics import METER, Histogram, HistogramCell, Meter, instrument
 from .secrets import redact_query
-from .span import ERROR, SERVER, Scope, Span, new_span
+from .span import ERROR, SERVER, Scope, Span
 
 if 0:  # seen by the compiler only
     import cython
@@ -24,8 +24,10 @@ else:
 
 if cython.compiled:
     from cython.cimports.obsv.hotpath._native import monotonic_ns
+    from cython.cimports.obsv.hotpath.span import new_span
 else:
     from ._native_py import monotonic_ns
+    from .span import new_span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +78,6 @@ class Exchange:
         parent: Remote | None,
         path: str,
         query: str,
-        host: str | None,
         server: tuple[str, int | None] | None,
         peer: str | None,
         forwarded: str | None,
@@ -89,8 +90,7 @@ class Exchange:
             parent: What the request's headers say (``extract``).
             path: Its decoded path, with the application's root.
             query: Its query string, as sent.
-            host: Its ``Host`` header.
-            server: Where it arrived, for requests without a usable ``Host``.
+            server: Where it was sent: what its ``Host`` header says (``address``), or where it arrived.
             peer: Where it came from.
             forwarded: Its ``X-Forwarded-For`` header.
             version: ``"1.1"``, ``"2"``, …
@@ -101,7 +101,7 @@ class Exchange:
         if not asked:
             span.begin(parent)
         if span.recording:
-            self._describe(path, query, host, server, peer, forwarded, version, agent)
+            self._describe(path, query, server, peer, forwarded, version, agent)
         if asked:  # a sampler may want to see the path
             span.begin(parent)
         # The span has just read the same clock, where it is recorded.
@@ -111,7 +111,6 @@ class Exchange:
         self,
         path: str,
         query: str,
-        host: str | None,
         server: tuple[str, int | None] | None,
         peer: str | None,
         forwarded: str | None,
@@ -130,13 +129,10 @@ class Exchange:
         span.set_attribute("url.scheme", self.scheme)
         if query:
             span.set_attribute("url.query", redact_query(query))
-        found = address(host, self.scheme) if host else None
-        if found is None:
-            found = server
-        if found is not None and found[0]:
-            span.set_attribute("server.address", found[0])
-            if found[1]:
-                span.set_attribute("server.port", found[1])
+        if server is not None and server[0]:
+            span.set_attribute("server.address", server[0])
+            if server[1]:
+                span.set_attribute("server.port", server[1])
         if peer:
             span.set_attribute("network.peer.address", peer)
         client = forwarded.partition(",")[0].strip()[:_MAX_ADDRESS] if forwarded else peer
@@ -193,7 +189,8 @@ class Exchange:
         if _histogram is None or meter.instruments.get(DURATION) is not _histogram:
             _first()
         key = (self.method, route, status, self.scheme, kind)
-        cell: HistogramCell | None = _cells.get(key)
+        cells = _cells
+        cell: HistogramCell | None = cells.get(key)
         if cell is None:
             cell = _cell(key)
         cell.record(elapsed)
@@ -236,7 +233,8 @@ _hosts: dict[tuple[str, str], tuple[str, int | None] | None] = {}
 def address(host: str, scheme: str) -> tuple[str, int | None] | None:
     """Take a ``Host`` header apart, with the scheme's port where it names none; None when it is malformed."""
     key = (host, scheme)
-    found = _hosts.get(key)
+    hosts = _hosts
+    found = hosts.get(key)
     return found if found is not None else _take_apart(key)
 
 

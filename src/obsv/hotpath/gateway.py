@@ -10,12 +10,19 @@ from . import faults
 from .exchange import Exchange
 from .headers import extract, listen
 from .http_words import METHODS
-from .span import SERVER, Scope, Span, attach, current, detach
+from .span import SERVER, Scope, Span
 
 if 0:  # seen by the compiler only
-    pass
+    import cython
 else:
-    pass
+    from . import shim as cython
+
+if cython.compiled:
+    from cython.cimports.obsv.hotpath.exchange import address
+    from cython.cimports.obsv.hotpath.span import attach, current, detach
+else:
+    from .exchange import address
+    from .span import attach, current, detach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,22 +65,33 @@ class Door:
         scope: The instrumentation scope of their spans.
         excluded: Tells by its ``matches(path)`` which are let through unseen, if it has ``patterns``.
         version: Makes ``1.1`` of ``HTTP/1.1``.
+        running: Returns the running request.
+        streams: Called with a response and what the view returned: tells whether the body is made while it is sent.
         streaming: Called with a call and its streamed body: returns what ends the call when the body ends.
+
+    Attributes:
+        variable: The context variable that holds the context of the running request, where the framework has one:
+            asked before ``running``.
     """
 
-    __slots__ = ("excluded", "scope", "streaming", "version")
+    __slots__ = ("excluded", "running", "scope", "streaming", "streams", "variable", "version")
 
     def __init__(
         self,
         scope: Scope,
         excluded: Any,
         version: Callable[[str | None], str | None],
+        running: Callable[[], Any],
+        streams: Callable[[Any, Any], bool],
         streaming: Callable[[Call, Any], Any],
     ) -> None:
         self.scope = scope
         self.excluded = excluded
         self.version = version
+        self.running = running
+        self.streams = streams
         self.streaming = streaming
+        self.variable: Any = None
 
     def enter(self, environ: Any) -> Call | None:
         """Begin the span of a request and make it current; None where it gets none. Never raises."""
@@ -82,6 +100,31 @@ class Door:
         except Exception as error:  # noqa: BLE001 - ours, or an environment that is none: the application's to judge
             faults.report(WHERE, error)
             return None
+
+    def see(self, response: Any, returned: Any) -> None:
+        """Look at a response and at the rule that routing chose, while the request is running. Never raises."""
+        try:
+            request = self.request()
+            call: Call | None = request.environ.get(KEY)
+            if call is not None:
+                call._see(response, request)
+                call.streamed = type(response.response) is not list and self.streams(response, returned)
+        except Exception as error:  # noqa: BLE001 - a bug of ours
+            faults.report(WHERE, error)
+
+    def fail(self, error: Exception) -> None:
+        """Remember what made the answer of the running request a 500. Never raises."""
+        try:
+            call: Call | None = self.request().environ.get(KEY)
+            if call is not None:
+                call.error = error
+        except Exception as problem:  # noqa: BLE001 - a bug of ours
+            faults.report(WHERE, problem)
+
+    def request(self) -> Any:
+        """Return the running request."""
+        context = None if self.variable is None else self.variable.get(None)
+        return self.running() if context is None else context.request
 
     def _enter(self, given: Any, environ: dict[str, Any]) -> Call | None:
         state = current()
@@ -98,25 +141,32 @@ class Door:
         call: Call = Call.__new__(Call)
         call._set_up(self.scope, method, environ["wsgi.url_scheme"])
         call._hold(self)
-        port = environ.get("SERVER_PORT", "")  # PEP 3333 says a text; some gateways give a number
-        if type(port) is not str:
-            port = str(port)
         protocol = environ.get("SERVER_PROTOCOL")
+        versions = _versions
         call.open(
             _parent(environ),
             path,
             environ.get("QUERY_STRING", ""),
-            environ.get("HTTP_HOST"),
-            (environ.get("SERVER_NAME", ""), int(port) if port.isdecimal() else None),
+            _server(environ, environ.get("HTTP_HOST"), call.scheme),
             environ.get("REMOTE_ADDR"),
             environ.get("HTTP_X_FORWARDED_FOR"),
-            _versions.get(protocol) or self.version(protocol),  # type: ignore[arg-type]
+            versions.get(protocol) or self.version(protocol),  # type: ignore[arg-type]
             environ.get("HTTP_USER_AGENT"),
         )
         given[KEY] = call
         if call.span.id64:
             call.token = attach(call.span)
         return call
+
+
+def _server(environ: dict[str, Any], host: str | None, scheme: str) -> tuple[str, int | None]:
+    """Return where a request was sent: what its ``Host`` header says, or where it arrived."""
+    if host:
+        said: tuple[str, int | None] | None = address(host, scheme)
+        if said is not None:
+            return said
+    port = str(environ.get("SERVER_PORT", ""))  # PEP 3333 says a text; some gateways give a number
+    return environ.get("SERVER_NAME", ""), int(port) if port.isdecimal() else None
 
 
 def _parent(environ: dict[str, Any]) -> Remote | None:
@@ -160,10 +210,8 @@ class Call(Exchange):
         self.streamed = False
         self.done = False
 
-    def see(self, response: Any, request: Any, streamed: bool) -> None:
-        """Remember what was answered, and the rule that routing chose."""
+    def _see(self, response: Any, request: Any) -> None:
         self.status = response.status_code
-        self.streamed = streamed
         rule = request.url_rule
         if rule is not None:
             root = request.environ.get("SCRIPT_NAME", "")

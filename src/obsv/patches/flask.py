@@ -14,8 +14,8 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from ..hotpath.gateway import KEY, WHERE, Call, Door
-from ._api import Patch, attach, detach, guard
+from ..hotpath.gateway import Call, Door
+from ._api import Patch, attach, detach
 from ._http_server import Excluded, version_number
 from ._patch import takes
 
@@ -25,29 +25,40 @@ if TYPE_CHECKING:
 patch = Patch("flask", requires="flask >= 2.2", semconv="http/http-spans")
 excluded = Excluded()
 _request: Any = None
-_running_context: Any = None
 _http_exception: Any = None
 
 
 @patch.setup
 def prepare() -> None:
     """Read the settings, and fetch Flask's way to the running request (Flask is there when this is called)."""
-    global _http_exception, _request, _running_context
+    global _http_exception, _request
     from flask import globals as here
     from werkzeug.exceptions import HTTPException
 
     _http_exception, _request = HTTPException, here.request
     # The variable behind the proxy, where there is one: asking the proxy takes several calls.
-    _running_context = getattr(here, "_cv_request", None)
+    _door.variable = getattr(here, "_cv_request", None)
     excluded.load()
+
+
+def _running() -> Any:
+    return _request._get_current_object()
+
+
+def _streams(response: Any, returned: Any) -> bool:
+    """Tell whether the server pulls the body out of the view's code."""
+    if not response.is_streamed or response.direct_passthrough:
+        return False
+    # An HTTPException's page is at hand too; Werkzeug packs it so that it looks like a stream.
+    return not isinstance(returned, _http_exception)
 
 
 def _streaming(call: Call, body: Any) -> Any:
     return Body(call, body)
 
 
-_door = Door(patch.scope, excluded, version_number, _streaming)
-_enter = _door.enter
+_door = Door(patch.scope, excluded, version_number, _running, _streams, _streaming)
+_enter, _see = _door.enter, _door.see
 
 
 def _application(function: Callable[..., Any], switch: Any) -> Callable[..., Any] | None:
@@ -93,11 +104,7 @@ def _finalize(function: Callable[..., Any], switch: Any) -> Callable[..., Any]:
     def calling(self: Any, *args: Any, **kwargs: Any) -> Any:
         response = function(self, *args, **kwargs)
         if switch.active:
-            try:
-                _see(response, args)
-            except Exception:
-                with guard(WHERE):
-                    raise
+            _see(response, args[0] if args else None)
         return response
 
     return calling
@@ -109,8 +116,7 @@ def _finalize(function: Callable[..., Any], switch: Any) -> Callable[..., Any]:
 def finalize(wrapped: Any, app: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Look at the finished response and at the rule that routing chose."""
     response = wrapped(*args, **kwargs)
-    with guard(WHERE):
-        _see(response, args)
+    _see(response, args[0] if args else None)
     return response
 
 
@@ -118,35 +124,10 @@ def finalize(wrapped: Any, app: Any, args: tuple[Any, ...], kwargs: dict[str, An
 @patch.wrap("flask.app:Flask.handle_exception")
 def unhandled(wrapped: Any, app: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Remember what made the answer a 500."""
-    _failed(*args, **kwargs)
+    for each in (*args, *kwargs.values()):
+        if isinstance(each, Exception):
+            _door.fail(each)
     return wrapped(*args, **kwargs)
-
-
-def _running() -> tuple[Any, Call | None]:
-    context = None if _running_context is None else _running_context.get(None)
-    found = _request._get_current_object() if context is None else context.request
-    return found, found.environ.get(KEY)
-
-
-def _see(response: Any, args: tuple[Any, ...]) -> None:
-    request, call = _running()
-    if call is not None:
-        call.see(response, request, type(response.response) is not list and _streams(response, args))
-
-
-def _streams(response: Any, args: tuple[Any, ...]) -> bool:
-    """Tell whether the server pulls the body out of the view's code."""
-    if not response.is_streamed or response.direct_passthrough:
-        return False
-    # An HTTPException's page is at hand too; Werkzeug packs it so that it looks like a stream.
-    return not isinstance(args[0] if args else None, _http_exception)
-
-
-@guard(WHERE)
-def _failed(error: Exception) -> None:
-    _, call = _running()
-    if call is not None:
-        call.error = error
 
 
 class Body:
