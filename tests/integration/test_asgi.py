@@ -9,6 +9,7 @@ import inspect
 import socket
 import subprocess
 import sys
+from collections import UserDict
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -688,6 +689,51 @@ block.__exit__(None, None, None)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.stdout.strip(), done.returncode) == ("['GET /hello/{name}']", 0), done.stderr
+
+
+async def test_an_application_that_others_wrapped_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their wrapper takes whatever comes, so the replacement that is made for Starlette's own method does not fit."""
+    own = Starlette.__call__
+
+    async def theirs(self: Any, *args: Any, **kwargs: Any) -> None:
+        await own(self, *args, **kwargs)
+
+    monkeypatch.setattr(Starlette, "__call__", theirs)
+    with capture(patch="asgi") as seen:
+        sent = await call(shop(), "/items/1")
+        with pytest.raises(ValueError, match="no luck"):
+            await call(shop(), "/boom")
+        with pytest.raises(TypeError):
+            await Starlette()({"type": "http"})  # type: ignore[call-arg]
+    assert Starlette.__call__ is theirs
+    assert sent[1]["body"] == b'{"item":1}'
+    assert [(span.name, span.status_value) for span in seen.spans] == [("GET /items/{item}", 0), ("GET /boom", 2)]
+    assert obsv.current_span().span_id == "0" * 16
+
+
+async def test_a_scope_that_is_no_dict(seen: Capture) -> None:
+    class Odd(UserDict[str, Any]):
+        pass
+
+    async def hello(scope: Any, receive: Any, send: Any) -> None:
+        assert connection.MARK in scope
+        scope["endpoint"] = hello
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    app = Starlette()
+    app.middleware_stack = hello
+    scope = Odd(type="http", method="GET", path="/x", headers=iter([(b"host", b"a.example")]), root_path="")
+    await app(scope, None, send)  # type: ignore[arg-type]
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    [span] = seen.spans
+    assert (span.name, span.attributes["server.address"]) == ("GET", "a.example")
+    assert connection.MARK not in scope
 
 
 interpreted = pytest.mark.skipif(compiled(), reason="methods of compiled classes cannot be replaced")

@@ -467,6 +467,28 @@ block.__exit__(None, None, None)
     assert (done.stdout.strip(), done.returncode) == ("['GET /hello/<name>']", 0), done.stderr
 
 
+def test_an_application_that_others_wrapped_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their wrappers take whatever comes, so the replacements that are made for Flask's own methods do not fit."""
+    for name in ("wsgi_app", "finalize_request"):
+        own = getattr(Flask, name)
+
+        def theirs(self: Any, *args: Any, own: Any = own, **kwargs: Any) -> Any:
+            return own(self, *args, **kwargs)
+
+        monkeypatch.setattr(Flask, name, theirs)
+    with capture(patch="flask") as seen:
+        client = shop().test_client()
+        assert client.get("/items/1").data == b'{"item":1}\n'
+        assert client.get("/boom").status_code == 500
+        assert client.get("/stream").data == b"012"
+    assert [(span.name, span.status_value) for span in seen.spans if span.name != "part"] == [
+        ("GET /items/<int:item>", 0),
+        ("GET /boom", 2),
+        ("GET /stream", 0),
+    ]
+    assert obsv.current_span().span_id == "0" * 16
+
+
 interpreted = pytest.mark.skipif(compiled(), reason="methods of compiled classes cannot be replaced")
 
 

@@ -18,9 +18,11 @@ else:
     from . import shim as cython
 
 if cython.compiled:
+    from cython.cimports.obsv.hotpath._native import context_get
     from cython.cimports.obsv.hotpath.exchange import address
     from cython.cimports.obsv.hotpath.span import attach, current, detach
 else:
+    from ._native_py import context_get
     from .exchange import address
     from .span import attach, current, detach
 
@@ -123,7 +125,9 @@ class Door:
 
     def request(self) -> Any:
         """Return the running request."""
-        context = None if self.variable is None else self.variable.get(None)
+        context = None
+        if self.variable is not None:
+            context = context_get(self.variable) if cython.compiled else self.variable.get(None)
         return self.running() if context is None else context.request
 
     def _enter(self, given: Any, environ: dict[str, Any]) -> Call | None:
@@ -132,7 +136,8 @@ class Door:
             above: Span = state
             if above.kind_value == SERVER and not above.ended:
                 return None
-        path = decoded(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))
+        root, path = environ.get("SCRIPT_NAME"), environ.get("PATH_INFO") or ""
+        path = decoded(root + path if root else path)
         if self.excluded.patterns and self.excluded.matches(path):
             return None
         method = environ["REQUEST_METHOD"]

@@ -99,12 +99,15 @@ def _through(wrapped: Any, environ: Any, start_response: Any) -> Any:
     return call.returned(body)
 
 
-def _finalize(function: Callable[..., Any], switch: Any) -> Callable[..., Any]:
+def _finalize(function: Callable[..., Any], switch: Any) -> Callable[..., Any] | None:
+    if not takes(function, ("self", "rv", "from_error_handler")):
+        return None
+
     @wraps(function)
-    def calling(self: Any, *args: Any, **kwargs: Any) -> Any:
-        response = function(self, *args, **kwargs)
+    def calling(self: Any, rv: Any, from_error_handler: bool = False) -> Any:
+        response = function(self, rv, from_error_handler)
         if switch.active:
-            _see(response, args[0] if args else None)
+            _see(response, rv)
         return response
 
     return calling
