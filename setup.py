@@ -10,7 +10,7 @@ from setuptools import setup
 
 MODULES = [
     "readable", "records", "span", "queue", "wire", "otlp", "metrics", "api_metrics", "jsontext", "loglines",
-    "stdlines", "http_client", "http_words", "connection", "exchange", "gateway",
+    "stdlines", "http_client", "connection", "exchange", "gateway",
 ]  # fmt: skip
 DIRECTIVES = {
     "language_level": 3,

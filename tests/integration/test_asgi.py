@@ -9,6 +9,7 @@ import inspect
 import socket
 import subprocess
 import sys
+from collections import UserDict
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +24,10 @@ from starlette.routing import Host, Mount, Route, Router
 from starlette.websockets import WebSocket  # noqa: TC002 - likewise
 
 import obsv
-from obsv.hotpath import faults
+from obsv.hotpath import compiled, connection, exchange, faults
+from obsv.hotpath.http_words import METHODS
 from obsv.hotpath.span import LocalTrace, Span
-from obsv.patches import _http_server, asgi
+from obsv.patches import asgi
 from obsv.testing import Capture, capture
 from servers import WebServer, wait_until
 
@@ -208,7 +210,7 @@ async def test_route_names_the_span(seen: Capture, method: str, path: str, name:
     [span] = seen.spans
     assert span.name == name
     assert span.attributes.get("http.route") == (name.partition(" ")[2] or None)
-    known = method in _http_server.METHODS
+    known = method in METHODS
     assert span.attributes["http.request.method"] == (method if known else "_OTHER")
     assert span.attributes.get("http.request.method_original") == (None if known else method)
     assert span.status_value == 0  # a client's mistake is no error of the server
@@ -689,18 +691,70 @@ block.__exit__(None, None, None)
     assert (done.stdout.strip(), done.returncode) == ("['GET /hello/{name}']", 0), done.stderr
 
 
+async def test_an_application_that_others_wrapped_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their wrapper takes whatever comes, so the replacement that is made for Starlette's own method does not fit."""
+    own = Starlette.__call__
+
+    async def theirs(self: Any, *args: Any, **kwargs: Any) -> None:
+        await own(self, *args, **kwargs)
+
+    monkeypatch.setattr(Starlette, "__call__", theirs)
+    with capture(patch="asgi") as seen:
+        sent = await call(shop(), "/items/1")
+        with pytest.raises(ValueError, match="no luck"):
+            await call(shop(), "/boom")
+        with pytest.raises(TypeError):
+            await Starlette()({"type": "http"})  # type: ignore[call-arg]
+    assert Starlette.__call__ is theirs
+    assert sent[1]["body"] == b'{"item":1}'
+    assert [(span.name, span.status_value) for span in seen.spans] == [("GET /items/{item}", 0), ("GET /boom", 2)]
+    assert obsv.current_span().span_id == "0" * 16
+
+
+async def test_a_scope_that_is_no_dict(seen: Capture) -> None:
+    class Odd(UserDict[str, Any]):
+        pass
+
+    async def hello(scope: Any, receive: Any, send: Any) -> None:
+        assert connection.MARK in scope
+        scope["endpoint"] = hello
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    app = Starlette()
+    app.middleware_stack = hello
+    scope = Odd(type="http", method="GET", path="/x", headers=iter([(b"host", b"a.example")]), root_path="")
+    await app(scope, None, send)  # type: ignore[arg-type]
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    [span] = seen.spans
+    assert (span.name, span.attributes["server.address"]) == ("GET", "a.example")
+    assert connection.MARK not in scope
+
+
+interpreted = pytest.mark.skipif(compiled(), reason="methods of compiled classes cannot be replaced")
+
+
 @pytest.mark.parametrize(
     ("owner", "name"),
     [
         (asgi, "template"),
-        (asgi, "extract"),
-        (asgi.Call, "_is_last"),
-        (asgi.Call, "route"),
-        (_http_server.Exchange, "open"),
-        (_http_server.Exchange, "_describe"),
-        (_http_server.Exchange, "finish"),
-        (_http_server, "_record"),
-        (_http_server, "redact_query"),
+        (asgi._door, "deliver"),
+        (asgi._door, "excluded"),
+        (connection, "extract"),
+        (connection, "_parent"),
+        pytest.param(connection.Call, "_is_last", marks=interpreted),
+        pytest.param(connection.Call, "route", marks=interpreted),
+        pytest.param(exchange.Exchange, "open", marks=interpreted),
+        pytest.param(exchange.Exchange, "_describe", marks=interpreted),
+        pytest.param(exchange.Exchange, "finish", marks=interpreted),
+        (exchange, "_first"),
+        (exchange, "_cell"),
+        (exchange, "redact_query"),
     ],
 )
 async def test_a_bug_of_ours_leaves_the_answer_alone(
@@ -710,8 +764,11 @@ async def test_a_bug_of_ours_leaves_the_answer_alone(
         raise RuntimeError("a bug of ours")
 
     faults.reset()
+    exchange._cells.clear()
+    exchange._histogram = None
     monkeypatch.delenv("OBSV_RAISE")
     monkeypatch.setattr(owner, name, broken)
+    assert (await call(shop(), "/nowhere"))[0]["status"] == 404
     sent = await call(shop(), "/items/1", headers=((b"traceparent", TRACEPARENT.encode()),), query_string=b"a=1")
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
     assert sent[1]["body"] == b'{"item":1}'
@@ -726,7 +783,7 @@ async def test_a_bug_of_ours_leaves_the_answer_alone(
 
 
 async def test_clients_cannot_make_series(seen: Capture) -> None:
-    _http_server._cells.clear()
+    exchange._cells.clear()
     app = shop()
     for number in range(1500):
         headers = ((b"host", f"h{number}.example".encode()), (b"user-agent", f"agent {number}".encode()))
@@ -741,8 +798,8 @@ async def test_clients_cannot_make_series(seen: Capture) -> None:
             ("url.scheme", "http"),
         ),
     }
-    assert len(_http_server._cells) == 2
-    assert len(_http_server._hosts) <= 256
+    assert len(exchange._cells) == 2
+    assert len(exchange._hosts) <= 256
 
 
 async def test_ten_thousand_requests_leave_nothing_behind() -> None:

@@ -17,9 +17,8 @@ from flask import Blueprint, Flask, Response, abort, request, send_file, stream_
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 import obsv
-from obsv.hotpath import faults
+from obsv.hotpath import compiled, exchange, faults, gateway
 from obsv.hotpath.span import LocalTrace, Span
-from obsv.patches import _http_server
 from obsv.patches import flask as patched
 from obsv.testing import Capture, capture
 from servers import WebServer, wait_until
@@ -468,18 +467,46 @@ block.__exit__(None, None, None)
     assert (done.stdout.strip(), done.returncode) == ("['GET /hello/<name>']", 0), done.stderr
 
 
+def test_an_application_that_others_wrapped_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their wrappers take whatever comes, so the replacements that are made for Flask's own methods do not fit."""
+    for name in ("wsgi_app", "finalize_request"):
+        own = getattr(Flask, name)
+
+        def theirs(self: Any, *args: Any, own: Any = own, **kwargs: Any) -> Any:
+            return own(self, *args, **kwargs)
+
+        monkeypatch.setattr(Flask, name, theirs)
+    with capture(patch="flask") as seen:
+        client = shop().test_client()
+        assert client.get("/items/1").data == b'{"item":1}\n'
+        assert client.get("/boom").status_code == 500
+        assert client.get("/stream").data == b"012"
+    assert [(span.name, span.status_value) for span in seen.spans if span.name != "part"] == [
+        ("GET /items/<int:item>", 0),
+        ("GET /boom", 2),
+        ("GET /stream", 0),
+    ]
+    assert obsv.current_span().span_id == "0" * 16
+
+
+interpreted = pytest.mark.skipif(compiled(), reason="methods of compiled classes cannot be replaced")
+
+
 @pytest.mark.parametrize(
     ("owner", "name"),
     [
-        (patched, "extract"),
-        (patched, "_running"),
-        (patched, "_parent"),
+        (patched._door, "variable"),
         (patched, "Body"),
-        (patched.Call, "__init__"),
-        (_http_server.Exchange, "open"),
-        (_http_server.Exchange, "finish"),
-        (_http_server, "_record"),
-        (_http_server, "redact_query"),
+        (patched._door, "streaming"),
+        (patched._door, "excluded"),
+        (gateway, "extract"),
+        (gateway, "_extracted"),
+        pytest.param(gateway.Call, "_see", marks=interpreted),
+        pytest.param(exchange.Exchange, "open", marks=interpreted),
+        pytest.param(exchange.Exchange, "finish", marks=interpreted),
+        (exchange, "_first"),
+        (exchange, "_cell"),
+        (exchange, "redact_query"),
     ],
 )
 def test_a_bug_of_ours_leaves_the_answer_alone(
@@ -489,6 +516,8 @@ def test_a_bug_of_ours_leaves_the_answer_alone(
         raise RuntimeError("a bug of ours")
 
     faults.reset()
+    exchange._cells.clear()
+    exchange._histogram = None
     monkeypatch.delenv("OBSV_RAISE")
     monkeypatch.setattr(owner, name, broken)
     client = shop().test_client()
@@ -505,7 +534,7 @@ def test_a_bug_of_ours_leaves_the_answer_alone(
 
 
 def test_ten_thousand_requests_leave_nothing_behind() -> None:
-    _http_server._cells.clear()
+    exchange._cells.clear()
     with capture(patch="flask", traces="none") as seen:
         app = shop()
         paths = ("/items/{}", "/nowhere/{}", "/orders/{}")
@@ -522,5 +551,5 @@ def test_ten_thousand_requests_leave_nothing_behind() -> None:
 
         before = some(100)
         assert some(10_000) <= before
-        assert len(seen.points) == len(_http_server._cells) == 3
-        assert len(_http_server._hosts) <= 256
+        assert len(seen.points) == len(exchange._cells) == 3
+        assert len(exchange._hosts) <= 256

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from obsv.hotpath import exchange as server
 from obsv.hotpath import metrics
+from obsv.hotpath.exchange import Exchange, address
 from obsv.hotpath.secrets import redact_query as redacted
-from obsv.patches import _http_server
-from obsv.patches._http_server import Exchange, Excluded, _address, version_number
+from obsv.patches._http_server import Excluded, version_number
 from telemetry import Recorder
 
 
@@ -33,15 +34,15 @@ from telemetry import Recorder
     ],
 )
 def test_host_headers(host: str, scheme: str, expected: tuple[str, int | None] | None) -> None:
-    assert _address(host, scheme) == expected
-    assert _address(host, scheme) == expected  # from the cache
+    assert address(host, scheme) == expected
+    assert address(host, scheme) == expected  # from the cache
 
 
 @given(st.text(), st.sampled_from(["http", "https", "x"]))
 def test_no_host_header_raises_or_is_kept_for_ever(host: str, scheme: str) -> None:
-    found = _address(host, scheme)
+    found = address(host, scheme)
     assert found is None or (found[0] and "@" not in found[0])
-    assert len(_http_server._hosts) <= _http_server._MAX_HOSTS
+    assert len(server._hosts) <= server._MAX_HOSTS
 
 
 KEYS = (
@@ -82,7 +83,7 @@ def test_versions() -> None:
 
 def exchange(recorder: Recorder, method: str | None, **more: Any) -> Exchange:
     made = Exchange(recorder.scope, method, more.pop("scheme", "http"))
-    known: dict[str, Any] = dict.fromkeys(("host", "server", "peer", "forwarded", "version", "agent"))
+    known: dict[str, Any] = dict.fromkeys(("server", "peer", "forwarded", "version", "agent"))
     made.open(None, more.pop("path", "/"), more.pop("query", ""), **{**known, **more})
     return made
 
@@ -140,11 +141,11 @@ def test_a_sampler_sees_what_is_asked_for() -> None:
 
 def test_cells_at_hand_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics.METER, "enabled", True)
-    monkeypatch.setattr(_http_server, "_MAX_CELLS", 50)
+    monkeypatch.setattr(server, "_MAX_CELLS", 50)
     recorder = Recorder()
     for status in range(200):
         exchange(recorder, "GET").finish(status, "/a")
-        assert len(_http_server._cells) <= 50
+        assert len(server._cells) <= 50
 
 
 def test_excluded_urls(monkeypatch: pytest.MonkeyPatch) -> None:

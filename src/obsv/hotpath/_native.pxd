@@ -39,7 +39,7 @@ cdef extern from *:
 
     /* Attributes of a span: the first few lie in the span itself. Only exact str, int, float and bool values come in, so
        nothing here can be part of a reference cycle or run code of the user's. */
-    #define OBSV_SLOTS 8
+    #define OBSV_SLOTS 12
     typedef struct {
         int held;
         PyObject *pairs[2 * OBSV_SLOTS];

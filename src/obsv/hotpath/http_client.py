@@ -10,6 +10,7 @@ from __future__ import annotations
 from _weakref import ref
 
 from . import headers as formats
+from .http_words import METHODS, PORTS
 from .secrets import REDACTED, redact_query
 from .span import CLIENT, ERROR, PRODUCER, Span, current_span
 
@@ -32,12 +33,6 @@ if TYPE_CHECKING:
 
     Pairs = list[tuple[str, str]]
     Fresh = Callable[[Any, Pairs], bool]
-
-METHODS = frozenset(("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"))
-"""Methods that name spans and series; any other one is ``_OTHER`` (semantic conventions, ``http.request.method``)."""
-
-PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
-"""The port of a scheme, where none is named."""
 
 _MAX_URL = 4096  # characters; a longer one is a payload
 _MAX_ORIGINS = 256  # hosts that are kept taken apart

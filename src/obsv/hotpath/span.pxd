@@ -72,3 +72,6 @@ cdef class Span(Readable):
 
 @cython.locals(made=Span)
 cpdef Span new_span(Scope scope, object name, int kind)
+cpdef current()
+cpdef attach(state)
+cpdef detach(token)

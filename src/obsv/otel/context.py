@@ -33,6 +33,9 @@ _PLAIN_SUPPRESSION = "suppress_instrumentation"  # the key that older instrument
 class RuntimeContext(_RuntimeContext):
     """What ``opentelemetry.context`` attaches, reads and detaches through."""
 
+    def __init__(self) -> None:
+        self._known = Context()  # the last one that was made for a span: frameworks ask several times a request
+
     def attach(self, context: Context) -> Token[Context]:
         """Make a context current."""
         token: Token[Context] = attach(context)
@@ -40,7 +43,13 @@ class RuntimeContext(_RuntimeContext):
 
     def get_current(self) -> Context:
         """Return the current context as OpenTelemetry knows it."""
-        return as_context(current())
+        state = current()
+        if type(state) is not Span or state.base is not None or not state.id64:
+            return as_context(state)
+        known = self._known
+        if known.get(_SPAN_KEY) is not state:
+            self._known = known = Context({_SPAN_KEY: state})
+        return known
 
     def detach(self, token: Token[Context]) -> None:
         """Restore what was current before. In the wrong context it does nothing."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..hotpath.connection import said
+
 _MAX_DEPTH = 16  # applications mounted in one another
 
 
@@ -21,30 +23,17 @@ def template(app: Any, scope: Any, root: str, status: int | None) -> str | None:
         root: The scope's ``root_path`` before routing: a mount makes it longer.
         status: The answer's status.
     """
+    found = said(scope if type(scope) is dict else dict(scope), root)
+    if found is not None:
+        return found
     endpoint = scope.get("endpoint")
-    if endpoint is None:
-        if status == 404:  # routing was tried: nothing fits
-            return None
-    elif scope.get("root_path", "") == root:
-        route = scope.get("route")
-        if route is not None and getattr(route, "endpoint", None) is endpoint:
-            return root.rstrip("/") + _path(route, scope)
+    if endpoint is None and status == 404:  # routing was tried: nothing fits
+        return None
     path: str = scope["path"]
     if root and path.startswith(root):
         path = path[len(root) :]
     found = _search(app.routes, endpoint, path, scope, _MAX_DEPTH)
     return None if found is None else root.rstrip("/") + found
-
-
-def _path(route: Any, scope: Any) -> str:
-    """Return a route's path. FastAPI keeps that of a router's route without its prefix, and the whole beside it."""
-    fastapi = scope.get("fastapi")
-    if type(fastapi) is dict:
-        context = fastapi.get("effective_route_context")
-        if context is not None and context.original_route is route:
-            route = context
-    path: str = route.path
-    return path
 
 
 def _search(routes: Any, endpoint: Any, path: str, scope: Any, depth: int) -> str | None:

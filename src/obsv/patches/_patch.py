@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from ..hotpath.wrap import Unless
 
     Described = TypeVar("Described", bound=Callable[..., Any])
-    Maker = Callable[[Callable[..., Any], Any], Callable[..., Any]]
     Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
+    Tailor = Callable[[Callable[..., Any], Any], Callable[..., Any] | None]
 
 
 class Patch:
@@ -106,28 +106,31 @@ class Patch:
 
         return describe
 
-    def wrap(self, *targets: str) -> Callable[[Described], Described]:
+    def wrap(self, *targets: str, tailor: Tailor | None = None) -> Callable[[Described], Described]:
         """Replace functions by a wrapper of one's own, where a description is not enough (say why beside it).
 
         The wrapper is called as ``wrapper(wrapped, instance, args, kwargs)``, calls ``wrapped(*args, **kwargs)``
         itself, lets its exceptions pass and guards its own.
+
+        Args:
+            targets: The functions.
+            tailor: Makes the replacement of a method itself, without the calls in between, where the method is as
+                expected: called as ``tailor(function, switch)``. The replacement calls ``function`` with the same
+                arguments, and does no more than that while ``switch.active`` is false. None where it does not suit.
         """
 
         def describe(wrapper: Described) -> Described:
-            self.sites.extend(Site(self, target, None, wrapper) for target in targets)
+            self.sites.extend(Site(self, target, None, wrapper, tailor) for target in targets)
             return wrapper
 
         return describe
 
-    def make(self, *targets: str) -> Callable[[Maker], Maker]:
-        """Replace functions by what ``maker(function, switch)`` returns, where a wrapper's own calls cost too much.
+    def make(self, *targets: str) -> Callable[[Tailor], Tailor]:
+        """Replace methods by what ``tailor(function, switch)`` makes, as in :meth:`wrap`, whatever they look like."""
 
-        ``switch.active`` says whether the patch is still in force. What comes back takes whatever the function takes.
-        """
-
-        def describe(maker: Maker) -> Maker:
-            self.sites.extend(Site(self, target, None, None, maker) for target in targets)
-            return maker
+        def describe(tailor: Tailor) -> Tailor:
+            self.sites.extend(Site(self, target, None, None, tailor) for target in targets)
+            return tailor
 
         return describe
 
@@ -256,14 +259,14 @@ class Site:
     """One function to be patched: ``module:Class.method`` or ``module:function``."""
 
     def __init__(
-        self, patch: Patch, target: str, call: Call | None, wrapper: Wrapper | None, maker: Maker | None = None
+        self, patch: Patch, target: str, call: Call | None, wrapper: Wrapper | None, tailor: Tailor | None = None
     ) -> None:
         self.patch = patch
+        self.tailor = tailor
         self.target = target
         self.module, _, self.path = target.partition(":")
         self.call = call
         self.wrapper = wrapper
-        self.maker = maker
         self.missing = False
         self._switch: Call | _Switch | None = None  # of the wrapper that is in place, None when there is none
         self._owner: Any = None
@@ -327,13 +330,14 @@ class Site:
         if isinstance(switch, Call):
             return wrap(function, switch, method)
         assert switch is not None
-        if self.maker is not None:
-            return wraps(function)(self.maker(function, switch))
+        if self.tailor is not None and method:
+            made = self.tailor(function, switch)
+            if made is not None:
+                return made
         wrapper = self.wrapper
         assert wrapper is not None
-        code: Any = getattr(function, "__code__", None)
-        if getattr(code, "co_flags", 0) & 0x80:  # a coroutine function must stay one
-            if method and code.co_varnames[: code.co_argcount] == ASGI and not code.co_kwonlyargcount:
+        if getattr(getattr(function, "__code__", None), "co_flags", 0) & 0x80:  # a coroutine function must stay one
+            if method and takes(function, ASGI, coroutine=True):
                 return _application(function, wrapper, switch)
 
             @wraps(function)
@@ -375,6 +379,17 @@ def _application(function: Callable[..., Any], wrapper: Wrapper, switch: _Switch
         return await wrapper(_bind(function, self), self, (scope, receive, send), {})
 
     return calling
+
+
+def takes(function: Any, parameters: tuple[str, ...], coroutine: bool = False) -> bool:
+    """Tell whether a function has these parameters and no others, and is a coroutine function or a plain one."""
+    code: Any = getattr(function, "__code__", None)
+    return (
+        code is not None
+        and code.co_varnames[: code.co_argcount] == parameters
+        and not code.co_kwonlyargcount
+        and code.co_flags & 0x2AC == (0x80 if coroutine else 0)  # *args, **kwargs and all that is no plain function
+    )
 
 
 def _kept(owner: Any, name: str) -> Any:

@@ -6,6 +6,8 @@ the program's logging is said there.
 
 from __future__ import annotations
 
+from functools import wraps
+
 from ._api import Patch, guard, settings
 
 TYPE_CHECKING = False
@@ -61,7 +63,8 @@ def make_record(function: Callable[..., Any], switch: Any) -> Callable[..., Any]
     from ..hotpath.stdlines import record_maker
     from ..logs import correlation
 
-    return record_maker(function, switch, correlation.NAMES, correlation.make_record)
+    made = record_maker(function, switch, correlation.NAMES, correlation.make_record)
+    return wraps(function)(made)
 
 
 @patch.teardown

@@ -509,6 +509,18 @@ def test_attach_and_detach(seen: Capture) -> None:
     assert context.get_current() == {}
 
 
+def test_each_span_has_its_own_context(seen: Capture) -> None:
+    with obsv.span("outer") as outer:
+        first = context.get_current()
+        assert current_of_theirs() is outer
+        with obsv.span("inner") as inner:
+            assert context.get_current() is not first
+            assert trace.get_current_span(context.get_current()) is inner
+        assert trace.get_current_span(context.get_current()) is outer
+        assert trace.get_current_span(first) is outer
+    assert context.get_current() == {}
+
+
 def test_detaching_in_the_wrong_order(seen: Capture, caplog: pytest.LogCaptureFixture) -> None:
     def in_wrong_order() -> None:
         first = context.attach(context.set_value("n", 1))
