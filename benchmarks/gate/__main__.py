@@ -22,10 +22,10 @@ ROOT = Path(__file__).parents[2]
 RATIO = 8.0
 MODULES = 60
 
-# What `threading` brings along is in every program that logs or serves anything; `obsv.otel` comes where instrumentors
-# of OpenTelemetry's are installed, as in the environment of the tests.
+# Run with -S: in an interpreter that has loaded nothing but its own, and without site-packages.
 COUNT_MODULES = """
-import sys, threading
+import os, sys
+sys.path.insert(0, "src")
 before = set(sys.modules)
 import obsv
 obsv.init("gate")
@@ -113,7 +113,7 @@ def _ratio() -> float:
 
 
 def _modules() -> float:
-    done = _run([sys.executable, "-c", COUNT_MODULES], **CONTAINER)
+    done = _run([sys.executable, "-S", "-c", COUNT_MODULES], **CONTAINER)
     if done.returncode:
         raise GateError(f"the modules could not be counted:\n{done.stderr[-1500:]}")
     return float(done.stdout)

@@ -7,6 +7,7 @@ a place and swallowed; under ``OBSV_RAISE=1`` (our tests) it is raised.
 from __future__ import annotations
 
 from .hotpath import faults
+from .hotpath.wrap import wraps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class guard:  # noqa: N801 - reads as a word at the places where it is used
     def __call__(self, function: Function) -> Function:
         where = self.where
 
+        @wraps(function)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             try:
                 return function(*args, **kwargs)
@@ -59,7 +61,4 @@ class guard:  # noqa: N801 - reads as a word at the places where it is used
                 faults.report(where, error)
                 return None
 
-        for name in ("__module__", "__name__", "__qualname__", "__doc__", "__annotations__"):
-            setattr(guarded, name, getattr(function, name, None))  # `functools.wraps`, whose import loads ten modules
-        vars(guarded).update(vars(function), __wrapped__=function)
         return guarded  # type: ignore[return-value]

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from programs import run
+from obsv.hotpath import compiled
+from programs import environment, run
 
+SOURCE = Path(__file__).parents[2] / "src"
 FORBIDDEN = (
     "boto3",
     "botocore",
@@ -65,11 +70,23 @@ def test_init_loads_nothing_heavy(settings: dict[str, str]) -> None:
     assert not [name for name in found if name.partition(".")[0] in FORBIDDEN]
 
 
-def test_a_budget_of_modules() -> None:
-    # What these bring along is there in every program that logs or serves anything; it differs between Pythons.
-    # Without OpenTelemetry's instrumentors, which are installed for the tests only.
-    alone = {"OBSV_PURE_PYTHON": "", "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "*"}
-    found = loaded("obsv.init('x')", first="functools, threading", **{**CONTAINER, **alone})
+LAMBDA = {
+    "AWS_LAMBDA_FUNCTION_NAME": "x",
+    "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9",
+    "AWS_EXECUTION_ENV": "AWS_Lambda_python3.11",
+    "LAMBDA_TASK_ROOT": "/var/task",
+}
+
+
+@pytest.mark.parametrize("settings", [{}, CONTAINER, LAMBDA], ids=["laptop", "container", "lambda"])
+@pytest.mark.skipif(not compiled(), reason="interpreted twins are modules too")
+def test_a_budget_of_modules(settings: dict[str, str]) -> None:
+    """In an interpreter that has loaded nothing but its own: ``-S`` leaves out what site-packages' .pth files load."""
+    code = f"import sys, os; sys.path.insert(0, {str(SOURCE)!r})\n" + CODE.format(then="obsv.init('x')", first="sys")
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code], env=environment(**settings), capture_output=True, text=True, check=True
+    )
+    found = json.loads(done.stdout.splitlines()[-1])
     print(len(found), *found)
     assert len(found) <= 60
 

@@ -37,13 +37,18 @@ cdef extern from *:
         return value;
     }
 
-    /* Attributes of a span: the first few lie in the span itself. Only exact str, int, float and bool values come in, so
-       nothing here can be part of a reference cycle or run code of the user's. */
-    #define OBSV_SLOTS 12
+    /* Attributes of a span: the first few lie in the span itself, some more, which few spans have, in a block beside it.
+       Only exact str, int, float and bool values come in, so nothing here can be part of a reference cycle or run code of
+       the user's. */
+    #define OBSV_SLOTS 8
+    #define OBSV_BLOCK 8
     typedef struct {
         int held;
+        PyObject **block;
         PyObject *pairs[2 * OBSV_SLOTS];
     } obsv_slots;
+    #define obsv_slot(slots, index) \
+        ((index) < 2 * OBSV_SLOTS ? (slots)->pairs + (index) : (slots)->block + (index) - 2 * OBSV_SLOTS)
 
     static inline Py_hash_t obsv_hash(PyObject *text) { /* of an exact str: never fails */
         Py_hash_t known = ((PyASCIIObject *)text)->hash;
@@ -58,9 +63,11 @@ cdef extern from *:
     }
     /* 1: stored, 0: there is no room. A key that is there keeps its place. */
     static inline int obsv_slots_put(obsv_slots *slots, PyObject *key, PyObject *value, Py_ssize_t most) {
-        PyObject **pair = slots->pairs, **end = pair + 2 * slots->held;
+        PyObject **pair;
         Py_hash_t hash = obsv_hash(key);
-        for (; pair < end; pair += 2) {
+        int index = 0, end = 2 * slots->held;
+        for (; index < end; index += 2) {
+            pair = obsv_slot(slots, index);
             if (pair[0] == key ||
                 (((PyASCIIObject *)pair[0])->hash == hash && PyUnicode_Compare(pair[0], key) == 0)) {
                 PyObject *before = pair[1];
@@ -69,7 +76,12 @@ cdef extern from *:
                 return 1;
             }
         }
-        if (slots->held >= OBSV_SLOTS || slots->held >= most) return 0;
+        if (slots->held >= OBSV_SLOTS + OBSV_BLOCK || slots->held >= most) return 0;
+        if (slots->held >= OBSV_SLOTS && !slots->block) {
+            slots->block = PyMem_Malloc(2 * OBSV_BLOCK * sizeof(PyObject *));
+            if (!slots->block) return 0;
+        }
+        pair = obsv_slot(slots, index);
         pair[0] = Py_NewRef(key);
         pair[1] = Py_NewRef(value);
         slots->held++;
@@ -78,14 +90,23 @@ cdef extern from *:
     static inline void obsv_slots_clear(obsv_slots *slots) {
         int index = 2 * slots->held;
         slots->held = 0;
-        while (index) Py_DECREF(slots->pairs[--index]);
+        while (index) {
+            index--;
+            Py_DECREF(*obsv_slot(slots, index));
+        }
+        if (slots->block) {
+            PyMem_Free(slots->block);
+            slots->block = NULL;
+        }
     }
     static inline int obsv_slots_copy(obsv_slots *slots, PyObject *told) { /* into a dict */
-        for (int index = 0; index < slots->held; index++)
-            if (PyDict_SetItem(told, slots->pairs[2 * index], slots->pairs[2 * index + 1]) < 0) return -1;
+        for (int index = 0; index < 2 * slots->held; index += 2) {
+            PyObject **pair = obsv_slot(slots, index);
+            if (PyDict_SetItem(told, pair[0], pair[1]) < 0) return -1;
+        }
         return 0;
     }
-    #define obsv_slots_get(slots, index) Py_NewRef((slots)->pairs[index])
+    #define obsv_slots_get(slots, index) Py_NewRef(*obsv_slot(slots, index))
 
     /* The key of a set of dimensions: names and values in turn. */
     static inline PyObject *obsv_flat(PyObject *attributes) {

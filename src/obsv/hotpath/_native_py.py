@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from _contextvars import ContextVar
+from _functools import partial  # type: ignore[import-not-found]
 from _random import Random
 from _thread import _local
-from functools import partial
 from time import monotonic_ns, time_ns
 
 __all__ = [

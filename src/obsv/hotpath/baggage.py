@@ -5,8 +5,6 @@ Members that the grammar does not allow are skipped, so that what is passed on i
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,10 +66,18 @@ def _decoded(text: str) -> str:
     return unquote(text)
 
 
-@lru_cache(maxsize=64)  # services behind each other often carry the same
+_cleaned: dict[str, str] = {}
+
+
 def clean_baggage(text: str) -> str | None:
     """Return a header that may be passed on, None where nothing of it may."""
-    return ",".join([member.text for member in members(text)]) or None
+    known = _cleaned.get(text)  # services behind each other often carry the same
+    if known is None:
+        known = ",".join([member.text for member in members(text)])
+        if len(_cleaned) >= 64:
+            _cleaned.clear()
+        _cleaned[text] = known
+    return known or None
 
 
 def parse_baggage(text: str) -> dict[str, str]:

@@ -7,8 +7,6 @@ Other formats (B3, Jaeger) are somebody else's propagators: :func:`set_others` i
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from . import faults
 from .baggage import MAX_BYTES, clean_baggage
 from .baggage import parse_baggage as parse_baggage
@@ -294,10 +292,19 @@ def clean_tracestate(text: str | None) -> str | None:
     """
     if not text:
         return None
-    return _clean(text) if len(text) <= 512 else _clean.__wrapped__(text)
+    known = _cleaned.get(text, "")  # most often it is the same for all requests of a caller
+    if known == "":
+        known = _clean(text) or None
+        if len(text) <= 512:
+            if len(_cleaned) >= 256:
+                _cleaned.clear()
+            _cleaned[text] = known
+    return known
 
 
-@lru_cache(maxsize=256)  # most often it is the same for all requests of a caller
+_cleaned: dict[str, str | None] = {}
+
+
 def _clean(text: str) -> str | None:
     if not text.isascii():
         return None

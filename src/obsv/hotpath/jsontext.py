@@ -8,7 +8,7 @@ C function.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from _collections_abc import Iterable, Mapping
 
 from .errors import safe_text
 

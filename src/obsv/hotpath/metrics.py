@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from threading import Lock
+from _thread import allocate_lock as Lock  # noqa: N812 - `threading.Lock`, without what `threading` loads
 from time import perf_counter_ns, time_ns
 
 from . import faults, values

@@ -7,7 +7,7 @@ becomes its text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from _collections_abc import Mapping, Sequence  # as in `collections.abc`, whose package takes half of our start-up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ made by compiled code is not what ``inspect.iscoroutine`` expects, and nobody mu
 
 from __future__ import annotations
 
-from functools import partial, wraps
+from _functools import partial  # type: ignore[import-not-found]  # `functools` itself loads ten modules
 
 from . import faults
 from .errors import safe_text
@@ -16,8 +16,9 @@ from .span import Scope, Span, attach, current, detach, new_span
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, TypeVar
 
+    Made = TypeVar("Made", bound=Callable[..., Any])
     Hook = Callable[[Span, Any, tuple[Any, ...], dict[str, Any]], Callable[[Any], None] | None]
     Unless = Callable[[Any, tuple[Any, ...], dict[str, Any]], bool]
 
@@ -115,6 +116,21 @@ def wrap(function: Callable[..., Any], call: Call, method: bool) -> Callable[...
     if flags & _GENERATOR:
         return _generator(function, call, method)
     return _function(function, call, method)
+
+
+def wraps(function: Callable[..., Any]) -> Callable[[Made], Made]:
+    """Do what ``functools.wraps`` does, without what its import loads."""
+
+    def dress(made: Made) -> Made:
+        for name in ("__module__", "__name__", "__qualname__", "__doc__", "__annotations__", "__type_params__"):
+            try:
+                setattr(made, name, getattr(function, name))
+            except AttributeError:
+                continue
+        vars(made).update(getattr(function, "__dict__", {}), __wrapped__=function)
+        return made
+
+    return dress
 
 
 def _flags(function: Any) -> int:

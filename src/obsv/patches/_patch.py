@@ -15,13 +15,12 @@ Nothing is imported to be patched: a target is patched when the program has impo
 from __future__ import annotations
 
 import sys
-from functools import partial, wraps
-from types import MethodType
+from _functools import partial  # type: ignore[import-not-found]
 
 from ..hotpath import faults
 from ..hotpath.errors import safe_text
 from ..hotpath.span import CLIENT, CONSUMER, INTERNAL, PRODUCER, SERVER, Scope
-from ..hotpath.wrap import Call, wrap
+from ..hotpath.wrap import Call, wrap, wraps
 from . import _hook
 
 TYPE_CHECKING = False
@@ -362,6 +361,8 @@ class Site:
 
         return calling
 
+
+MethodType: Callable[[Any, Any], Callable[..., Any]] = type(Patch.wrap.__get__(object()))  # that of `types`
 
 ASGI = ("self", "scope", "receive", "send")
 

@@ -7,6 +7,7 @@ again where the receiver asks for it, and counts what is lost. One lane that han
 from __future__ import annotations
 
 import _thread
+import os
 from time import monotonic
 
 from ..hotpath import faults
@@ -99,6 +100,9 @@ def _thread_class() -> type[threading.Thread]:
     It is made with the first thread, and here: with ``threading`` twelve modules are loaded, which ``init()`` saves a
     program that has not done so, and a module of ours would be loaded while another thread forks.
     """
+    global _Thread
+    if _Thread is not None:
+        return _Thread
     import threading
 
     class Thread(threading.Thread):
@@ -111,7 +115,21 @@ def _thread_class() -> type[threading.Thread]:
                     if thread is self:
                         active.pop(identity, None)
 
+    _Thread = Thread
+    # After what `threading` has registered: it takes every thread for one of the parent's.
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_start_waiting)
     return Thread
+
+
+def _start_waiting() -> None:
+    while _waiting:
+        _waiting.pop().start()
+
+
+_Thread: type[threading.Thread] | None = None
+_waiting: list[Lane] = []
+"""In a forked child: lanes that are to have a thread again."""
 
 
 class Lane:
@@ -148,7 +166,7 @@ class Lane:
         self._wake = _thread.allocate_lock()
         self._wake.acquire()
         self._thread: threading.Thread | None = None
-        self._start_lock = _thread.allocate_lock()
+        self._starting = Turn()
         self._flushes: list[Flush] = []
         self._closing: Flush | None = None
         self._opened = False
@@ -177,10 +195,10 @@ class Lane:
 
     def start(self) -> None:
         """Start the thread, unless it runs. Called by the first record."""
-        # Not blocking: a signal handler may find it taken by the very code that it interrupted.
-        if not self._start_lock.acquire(blocking=False):
-            return
+        mine = self._starting.claim()
         try:
+            if not self._starting.take(mine):
+                return
             if self._thread is not None or (self._closing is not None and self._closing.over):
                 return
             # Made anew: gevent or eventlet may have put theirs in the place of locks and threads since. A greenlet that
@@ -201,7 +219,7 @@ class Lane:
                     pending.queue.started = False
                 faults.tell(f"no thread for the {self.name} sink ({error}); telemetry waits in memory")
         finally:
-            self._start_lock.release()
+            self._starting.leave(mine)
 
     def begin_flush(self, deadline: float) -> Flush:
         """Ask for all that is queued now to be sent at once; wait on what is returned."""
@@ -212,7 +230,8 @@ class Lane:
             self.start()
         if self._over():
             return request.answer(self._idle())
-        if self._turn.ours():  # a signal handler's: what it has interrupted goes on after it, not before
+        # A signal handler's, in the midst of sending or of starting the thread: that goes on after it, not before.
+        if self._turn.ours() or self._starting.ours():
             return request.answer(False)
         self._ask(request)
         return request
@@ -314,7 +333,7 @@ class Lane:
             queue.dropped = queue.accepted = 0
             self.pending[signal].queue = queue
         if had_thread and "metrics" in self.pending and self._collector.counting():
-            self.start()
+            _waiting.append(self)
 
     def lost(self) -> int:
         """Return how many records were lost so far; what :meth:`status` tells in detail."""

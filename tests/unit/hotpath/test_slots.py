@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import obsv
 from obsv.hotpath import compiled, otlp, span, wire
 
-KEYS = st.sampled_from([f"key {number}" for number in range(16)])
+KEYS = st.sampled_from([f"key {number}" for number in range(20)])
 PLAIN = st.one_of(st.text(max_size=5), st.booleans(), st.integers(), st.floats(allow_nan=False))
 VALUES = st.one_of(PLAIN, st.lists(st.integers(), max_size=2).map(tuple), st.text(min_size=300, max_size=301))
 
@@ -35,7 +35,7 @@ def model(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return kept
 
 
-@given(pairs=st.lists(st.tuples(KEYS, VALUES), max_size=20), looks=st.sets(st.integers(0, 20)))
+@given(pairs=st.lists(st.tuples(KEYS, VALUES), max_size=30), looks=st.sets(st.integers(0, 30)))
 def test_they_are_what_a_dict_would_be(pairs: list[tuple[str, Any]], looks: set[int]) -> None:
     made = span.new_span(span.SCOPE, "x", 0)
     for number, (key, value) in enumerate(pairs):
@@ -47,7 +47,7 @@ def test_they_are_what_a_dict_would_be(pairs: list[tuple[str, Any]], looks: set[
     assert unseen == written(made)
 
 
-@given(pairs=st.lists(st.tuples(KEYS, PLAIN), max_size=20), most=st.integers(0, 12))
+@given(pairs=st.lists(st.tuples(KEYS, PLAIN), max_size=30), most=st.integers(0, 18))
 def test_a_limit_holds_for_both(pairs: list[tuple[str, Any]], most: int) -> None:
     outlet = span.Outlet()
     outlet.set_attribute_limits(most, -1)
