@@ -89,6 +89,7 @@ def _counts() -> baseline.Counts:
 
     Each alone: with others before it, the sinks' threads would be at work at times that nobody knows.
     """
+    _run([sys.executable, "-m", "benchmarks.gate.program", f"{next(iter(OPERATIONS))}=1"])  # writes .pyc files
     runs = [(name, count) for name in OPERATIONS for count in (FEW, MANY)]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         counts = dict(zip(runs, pool.map(_collected, runs), strict=True))

@@ -61,39 +61,40 @@ cdef extern from *:
         if (type == &PyUnicode_Type) return PyUnicode_GET_LENGTH(value) <= longest;
         return type == &PyLong_Type || type == &PyFloat_Type || type == &PyBool_Type;
     }
+    static inline PyObject **obsv_find(PyObject **pair, int held, PyObject *key, Py_hash_t hash) {
+        for (PyObject **end = pair + 2 * held; pair < end; pair += 2)
+            if (pair[0] == key || (((PyASCIIObject *)pair[0])->hash == hash && PyUnicode_Compare(pair[0], key) == 0))
+                return pair;
+        return NULL;
+    }
     /* 1: stored, 0: there is no room. A key that is there keeps its place. */
     static inline int obsv_slots_put(obsv_slots *slots, PyObject *key, PyObject *value, Py_ssize_t most) {
-        PyObject **pair;
         Py_hash_t hash = obsv_hash(key);
-        int index = 0, end = 2 * slots->held;
-        for (; index < end; index += 2) {
-            pair = obsv_slot(slots, index);
-            if (pair[0] == key ||
-                (((PyASCIIObject *)pair[0])->hash == hash && PyUnicode_Compare(pair[0], key) == 0)) {
-                PyObject *before = pair[1];
-                pair[1] = Py_NewRef(value);
-                Py_DECREF(before);
-                return 1;
-            }
+        int held = slots->held;
+        PyObject **pair = obsv_find(slots->pairs, held < OBSV_SLOTS ? held : OBSV_SLOTS, key, hash);
+        if (!pair && held > OBSV_SLOTS) pair = obsv_find(slots->block, held - OBSV_SLOTS, key, hash);
+        if (pair) {
+            PyObject *before = pair[1];
+            pair[1] = Py_NewRef(value);
+            Py_DECREF(before);
+            return 1;
         }
-        if (slots->held >= OBSV_SLOTS + OBSV_BLOCK || slots->held >= most) return 0;
-        if (slots->held >= OBSV_SLOTS && !slots->block) {
+        if (held >= OBSV_SLOTS + OBSV_BLOCK || held >= most) return 0;
+        if (held >= OBSV_SLOTS && !slots->block) {
             slots->block = PyMem_Malloc(2 * OBSV_BLOCK * sizeof(PyObject *));
             if (!slots->block) return 0;
         }
-        pair = obsv_slot(slots, index);
+        pair = obsv_slot(slots, 2 * held);
         pair[0] = Py_NewRef(key);
         pair[1] = Py_NewRef(value);
         slots->held++;
         return 1;
     }
     static inline void obsv_slots_clear(obsv_slots *slots) {
-        int index = 2 * slots->held;
+        int held = slots->held, near = held < OBSV_SLOTS ? held : OBSV_SLOTS;
         slots->held = 0;
-        while (index) {
-            index--;
-            Py_DECREF(*obsv_slot(slots, index));
-        }
+        for (PyObject **at = slots->pairs, **end = at + 2 * near; at < end; at++) Py_DECREF(*at);
+        for (int index = 0; index < 2 * (held - near); index++) Py_DECREF(slots->block[index]);
         if (slots->block) {
             PyMem_Free(slots->block);
             slots->block = NULL;
