@@ -141,12 +141,19 @@ class _Walk:
 
     def _mapping(self, value: Mapping[Any, Any]) -> str:
         pairs: list[str] = []
+        odd = False  # whether a key was no text: only then may two of them have the same
+        names: set[str] = set()
         for key, item in value.items():
             if self.left <= 0:
                 pairs.append(f"{_CUT}:{_CUT}")
                 break
             self.left -= 1
-            pairs.append(f"{quote(_key(key))}:{self.dumps(item)}")
+            name = _key(key)
+            odd = odd or type(key) is not str
+            while odd and name in names:
+                name += "_"
+            names.add(name)
+            pairs.append(f"{quote(name)}:{self.dumps(item)}")
         return "{" + ",".join(pairs) + "}"
 
     def _items(self, value: Iterable[Any]) -> str:

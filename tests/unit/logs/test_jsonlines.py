@@ -299,6 +299,11 @@ def test_any_fields_become_one_line_of_json(fields: dict[str, Any], body: Any, l
     assert len(parsed) == 5 + len(fields)
 
 
+def test_keys_of_the_same_text_stay_apart() -> None:
+    fields = {None: 1, "None": 2, 3: 4, "3": 5, "3_": 6}
+    assert parse(line(record(a=fields)))["a"] == {"None": 1, "None_": 2, "3": 4, "3_": 5, "3__": 6}
+
+
 @pytest.mark.parametrize(
     "enlarge",
     [
