@@ -25,7 +25,7 @@ from obsv.hotpath import faults
 from obsv.logs import outlet
 from obsv.otel import LoggerProvider
 from obsv.testing import Capture, capture
-from programs import run
+from programs import FORKS, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -421,6 +421,7 @@ def test_a_forked_child_has_a_resource_of_its_own() -> None:
         assert os.waitstatus_to_exitcode(os.wait()[1]) == 0
         assert provider.resource is before
         """,
+        **FORKS,  # the SDK asks its detectors in threads, which may not have ended yet
         OTEL_EXPERIMENTAL_RESOURCE_DETECTORS="process",
     )
     assert (done.returncode, done.stderr) == (0, "")
