@@ -9,7 +9,7 @@ HOTPATH := $(wildcard src/obsv/hotpath/*.py src/obsv/hotpath/*.pxd)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint conformance conformance-tools bench bench-setup bench-quick bench-gate bench-readme format clean
+.PHONY: help demo test lint conformance conformance-tools sanitize bench bench-setup bench-quick bench-gate bench-readme format clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -31,6 +31,9 @@ conformance: $(BUILT) ## run the tests of OpenTelemetry's SDK and API against ob
 
 conformance-tools: $(BUILT) ## run popular tools on top of OpenTelemetry beside obsv, in environments of their own (ARGS=logfire: one)
 	@$(BIN)/python -m conformance.tools $(ARGS)
+
+sanitize: $(BUILT) ## run the extension under gcc's sanitizers, and count what a million operations leave behind (some minutes)
+	@$(BIN)/python -m sanitize $(ARGS)
 
 bench: $(BUILT) ## compare obsv's speed with its peers' (ARGS="span_root --rounds 3", ARGS=curves; half an hour)
 	@$(BIN)/python -m benchmarks.setup

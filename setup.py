@@ -33,7 +33,7 @@ def extensions():
         Extension(
             f"obsv.hotpath.{name}",
             [f"src/obsv/hotpath/{name}.py"],
-            extra_compile_args=["-O3"] if os.name == "posix" else [],
+            extra_compile_args=os.environ.get("OBSV_CFLAGS", "-O3" if os.name == "posix" else "").split(),
         )
         for name in MODULES
     ]

@@ -1,0 +1,1 @@
+"""The extension under AddressSanitizer and UndefinedBehaviorSanitizer, and a count of what it keeps."""
