@@ -10,7 +10,7 @@ from setuptools import setup
 
 MODULES = [
     "readable", "records", "span", "queue", "wire", "otlp", "metrics", "api_metrics", "jsontext", "loglines",
-    "stdlines", "http_client", "connection", "exchange", "gateway",
+    "stdlines", "http_client", "connection", "exchange", "gateway", "turn", "telling",
 ]  # fmt: skip
 DIRECTIVES = {
     "language_level": 3,

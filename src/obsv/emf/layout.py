@@ -26,11 +26,11 @@ _MAX = limits.MAX_VALUE
 
 
 class _Layout:
-    """The text of each object, with holes, and which points fill them."""
+    """The pieces of each object's text, and which points stand between them; behind the first one stands the time."""
 
     __slots__ = ("keys", "objects")
 
-    def __init__(self, keys: list[tuple[Any, ...]], objects: list[tuple[str, list[int], int]]) -> None:
+    def __init__(self, keys: list[tuple[Any, ...]], objects: list[tuple[list[str], list[int]]]) -> None:
         self.keys = keys  # holds the attributes, so that their id() is nobody else's
         self.objects = objects
 
@@ -80,12 +80,20 @@ class Layouts:
             values.append(text)
         milliseconds = str(now // 1_000_000)
         made = []
-        for text, indexes, number in layout.objects:
-            line = text % (milliseconds, *[values[index] for index in indexes])
+        for pieces, indexes in layout.objects:
+            line = pieces[0] + milliseconds
+            for piece, index in zip(pieces[1:], indexes):  # noqa: B905 - the last piece closes the object
+                line += piece + values[index]
+            line += pieces[-1]
             if len(line) > limits.MAX_EVENT_BYTES:
                 return None
-            made.append((line, number))
+            made.append((line, len(indexes)))
         return made
+
+    def pieces(self, points: Sequence[MetricPoint]) -> list[tuple[list[str], list[int]]] | None:
+        """Return the pieces of each object that these points make, whatever their values are; see `_Layout`."""
+        layout = self._layout(points)
+        return None if layout is None else layout.objects
 
     def _learn(self, key: Any, points: Sequence[MetricPoint]) -> _Layout | None:
         """Make a layout, where nothing has to be adapted or refused; else remember that there is none."""
@@ -123,7 +131,7 @@ class Layouts:
             text = group.text(group.objects[0])
             if text.count(_HOLE) != 1 + len(indexes):
                 return None
-            objects.append((text.replace("%", "%%").replace(_HOLE, "%s"), indexes, len(indexes)))
+            objects.append((text.split(_HOLE), indexes))
         return _Layout([(point.attributes, point.name, point.unit, point.kind) for point in points], objects)
 
 

@@ -11,7 +11,7 @@ import sys
 
 COMPILED = (
     "readable", "records", "span", "queue", "wire", "otlp", "metrics", "api_metrics", "jsontext", "loglines",
-    "stdlines", "http_client", "connection", "exchange", "gateway",
+    "stdlines", "http_client", "connection", "exchange", "gateway", "turn", "telling",
 )  # fmt: skip
 """Modules that have a compiled twin."""
 

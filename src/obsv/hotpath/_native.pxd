@@ -6,6 +6,7 @@ cdef extern from *:
     #include <stdint.h>
     #include <string.h>
     #include <time.h>
+    #include <poll.h>
     #include <unistd.h>
 
     static inline long long obsv_clock(clockid_t id) {
@@ -197,6 +198,12 @@ cdef extern from *:
         return taken;
     }
 
+    /* Does a write return at once: a file on disk, or a pipe with room for a page (Linux, pipe(7): PIPE_BUF)? */
+    static inline int obsv_has_room(int fd) {
+        struct pollfd asked = {fd, POLLOUT, 0};
+        return poll(&asked, 1, 0) == 1 && asked.revents == POLLOUT;
+    }
+
     /* JSON. Each writes at a place with room enough and returns the place behind. */
     #define OBSV_ONES 0x0101010101010101ULL
     #define OBSV_BELOW(x, n) (((x) - OBSV_ONES * (n)) & ~(x) & OBSV_ONES * 0x80) /* is a byte below n (at most 128)? */
@@ -342,6 +349,7 @@ cdef extern from *:
     str xray "obsv_xray"(unsigned long long hi, unsigned long long lo, unsigned long long id, int flags)
     bint small "obsv_small"(object number, long long *value) noexcept
     Py_ssize_t write_bytes "obsv_write_bytes"(int fd, bytes data) noexcept
+    bint has_room "obsv_has_room"(int fd) noexcept
     int doing "obsv_doing"() noexcept
     void do "obsv_do"(int what) noexcept
     dict added "obsv_added"(dict members, Py_ssize_t skipped, frozenset names)

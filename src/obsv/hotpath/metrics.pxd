@@ -5,7 +5,8 @@ cdef class Meter:
     cdef public bint enabled
     cdef public Py_ssize_t max_series
     cdef public dict instruments
-    cdef public object lock, starter, boundaries, observe, sources
+    cdef public list sources
+    cdef public object lock, starter, boundaries, observe, teller
 
 @cython.final
 cdef class CounterCell:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from .telling import Teller
+
 if 0:
     import cython
 else:
@@ -69,9 +71,20 @@ class Meter:
         boundaries: Of histograms that have none of their own; None for base-2 exponential buckets.
         observe: Asks the callbacks of observable instruments for their values, before a collection.
         sources: Give points that somebody else has collected.
+        teller: Flushes the short way, where there is one (:mod:`obsv.hotpath.telling`).
     """
 
-    __slots__ = ("boundaries", "enabled", "instruments", "lock", "max_series", "observe", "sources", "starter")
+    __slots__ = (
+        "boundaries",
+        "enabled",
+        "instruments",
+        "lock",
+        "max_series",
+        "observe",
+        "sources",
+        "starter",
+        "teller",
+    )
 
     def __init__(self) -> None:
         self.enabled = False
@@ -83,6 +96,7 @@ class Meter:
         self.boundaries: tuple[float, ...] | None = None
         self.observe: Callable[[], None] | None = None
         self.sources: list[Callable[[], list[MetricPoint]]] = []
+        self.teller: Teller | None = None
         self.lock = Lock()  # taken when a histogram folds or is collected, never to record
 
 

@@ -11,7 +11,7 @@ from time import monotonic, time_ns
 from ..hotpath import metrics
 from ..hotpath.records import MetricPoint
 from ..hotpath.span import Scope
-from .turn import Turn
+from ..hotpath.turn import Turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,12 +31,13 @@ class Collector:
 
     Attributes:
         due: When the next one is to be, by ``time.monotonic``.
+        turn: Whose turn it is to collect.
         lost_elsewhere: Returns what was lost outside of the lanes, by sink, signal and reason.
     """
 
     def __init__(self, interval: float) -> None:
         self._interval = interval
-        self._turn = Turn()
+        self.turn = Turn()
         self._told: dict[tuple[str, str, str], int] = {}
         self._told_lost = 0
         self._reading = False
@@ -62,7 +63,7 @@ class Collector:
             patience: Seconds to wait for a collection that another thread has begun. Without any, that one has to do.
         """
         deadline = monotonic() + patience
-        turn = self._turn
+        turn = self.turn
         mine = turn.claim()
         try:
             while not turn.take(mine):
@@ -80,7 +81,7 @@ class Collector:
 
         The callbacks of observable instruments do not count: they are the program's and may hang.
         """
-        return self._reading and self._turn.ours()
+        return self._reading and self.turn.ours()
 
     def _collect(self) -> None:
         self.due = monotonic() + self._interval
@@ -130,7 +131,7 @@ class Collector:
 
     def after_fork(self) -> None:
         """In a forked child: begin anew."""
-        self._turn = Turn()
+        self.turn = Turn()
         self._told.clear()
         self._told_lost = 0
         self._last_ns = time_ns()

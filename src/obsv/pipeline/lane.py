@@ -13,10 +13,10 @@ from time import monotonic
 from ..hotpath import faults
 from ..hotpath.queue import BoundedQueue
 from ..hotpath.span import SUPPRESSED, attach, detach
+from ..hotpath.turn import Turn
 from . import gate
 from .accounting import Account
 from .batch import LATER, SIGNALS, Batch, Refused, Retry, Sent
-from .turn import Turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -141,6 +141,10 @@ class Lane:
         settings: Bounds and intervals.
         resource: Attributes of the process.
         collector: Called in time to collect the metrics.
+
+    Attributes:
+        losses: How many records were taken and not sent.
+        turn: Whose turn it is to send.
     """
 
     def __init__(
@@ -171,8 +175,8 @@ class Lane:
         self._closing: Flush | None = None
         self._opened = False
         self._ever_sent = False
-        self._lost = 0
-        self._turn = Turn()
+        self.losses = 0
+        self.turn = Turn()
         self.pending = {
             signal: _Pending(
                 BoundedQueue(
@@ -223,7 +227,7 @@ class Lane:
 
     def begin_flush(self, deadline: float) -> Flush:
         """Ask for all that is queued now to be sent at once; wait on what is returned."""
-        request = Flush(deadline, self._lost)
+        request = Flush(deadline, self.losses)
         if self._thread is None:
             if self._idle():
                 return request.answer(True)
@@ -231,7 +235,7 @@ class Lane:
         if self._over():
             return request.answer(self._idle())
         # A signal handler's, in the midst of sending or of starting the thread: that goes on after it, not before.
-        if self._turn.ours() or self._starting.ours():
+        if self.turn.ours() or self._starting.ours():
             return request.answer(False)
         self._ask(request)
         return request
@@ -245,7 +249,7 @@ class Lane:
         send = getattr(self.sink, "send_now", None)
         if send is None or not self._opened or self._closing is not None:
             return False
-        turn = self._turn
+        turn = self.turn
         mine = turn.claim()
         try:
             if not turn.take(mine):
@@ -259,16 +263,24 @@ class Lane:
         finally:
             turn.leave(mine)
 
+    def keep(self, batch: Batch) -> None:
+        """Take a batch that somebody else could not send. The caller has the turn, and nothing else is being sent."""
+        pending = self.pending[batch.signal]
+        pending.batch = batch
+        pending.attempts = 0
+        pending.since = monotonic()
+        pending.due = 0.0
+
     def sending_here(self) -> bool:
         """Tell whether the calling thread is in :meth:`flush_here`: a signal handler has interrupted it."""
-        return self._turn.ours()
+        return self.turn.ours()
 
     def begin_close(self, deadline: float) -> Flush:
         """Ask for all that is left to be sent, as far as the deadline allows, and for the thread to end."""
-        request = Flush(deadline, self._lost)
+        request = Flush(deadline, self.losses)
         if self._thread is None and not self._idle():
             self.start()
-        over = self._over() or self._turn.ours()
+        over = self._over() or self.turn.ours()
         self._closing = request
         if self._thread is None and not self._idle():
             self._work_here()
@@ -337,7 +349,7 @@ class Lane:
 
     def lost(self) -> int:
         """Return how many records were lost so far; what :meth:`status` tells in detail."""
-        lost = self._lost
+        lost = self.losses
         for pending in self.pending.values():
             lost += pending.queue.dropped
         own = getattr(self.sink, "lost", None)
@@ -364,14 +376,14 @@ class Lane:
             while not (self._closing is not None and self._closing.over):
                 self._sleep()
                 self._collector.collect_if_due()
-                mine = self._turn.claim()
+                mine = self.turn.claim()
                 try:
-                    if self._turn.take(mine):  # else somebody flushes in his own thread, which takes no time
+                    if self.turn.take(mine):  # else somebody flushes in his own thread, which takes no time
                         self._work(self.sink.send)
                         self._idle_hook()
                         self._answer()
                 finally:
-                    self._turn.leave(mine)
+                    self.turn.leave(mine)
         except BaseException as error:  # noqa: BLE001 - a thread of ours must not print a traceback
             self._abandon("sink thread ended")
             faults.report(f"sink {self.name}", error)
@@ -480,7 +492,7 @@ class Lane:
 
     def _lose(self, pending: _Pending, reason: str, records: int) -> None:
         pending.account.drop(reason, records)
-        self._lost += records
+        self.losses += records
         faults.tell(
             f"the {self.name} sink lost {records} records: {reason} (counted in obsv.status())",
             key=f"lost {self.name} {reason}",
@@ -507,7 +519,7 @@ class Lane:
                 if request is self._closing:
                     self._abandon("shutdown")
                     self._close_sink()
-                request.answer(idle and self._lost == request.lost)
+                request.answer(idle and self.losses == request.lost)
             else:
                 self._flushes.append(request)
 

@@ -17,10 +17,11 @@ from .lines import LineWriter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from obsv.emf.layout import Layouts
+    from obsv.hotpath.records import MetricPoint
     from obsv.settings import Settings
 
     from .base import Batch, Result
@@ -50,6 +51,7 @@ class EmfSink:
         "select",
         "obsv.emf.layout",
         "obsv.emf.shape",
+        "obsv.pipeline.shortcut",
     )
 
     def __init__(self, settings: Settings) -> None:
@@ -90,6 +92,14 @@ class EmfSink:
         if encoded.at == 0:
             return Refused(written.reason)
         return Sent(encoded.rejected + sum([points for _, points in events[encoded.at :]]), written.reason)
+
+    def pieces(self, points: Sequence[MetricPoint]) -> list[tuple[list[str], list[int]]] | None:
+        """Return how these points are written, whatever their values are: :meth:`obsv.emf.layout.Layouts.pieces`."""
+        return None if self._layouts is None else self._layouts.pieces(points)
+
+    def unwritten(self, lines: Sequence[str], points: int) -> object:
+        """Return what a batch holds as ``encoded`` that consists of these lines, with so many points."""
+        return _Encoded([(line, points if index == 0 else 0) for index, line in enumerate(lines)], 0, None)
 
     def close(self) -> None:
         """Nothing to close: stdout is the program's."""

@@ -104,10 +104,8 @@ class LineWriter(Direct):
         """
         try:
             stream = sys.stdout if self.stream is None else self.stream()
-            if type(stream) is not TextIOWrapper:
-                return False
-            fd = stream.fileno()
-            if not 1 <= fd <= 2:
+            fd = -1 if stream is None else self.descriptor(stream)
+            if fd < 0:
                 return False
             shared = 1 if fd == 1 else self.shared(fd)
             text = "\n".join(lines) + "\n"

@@ -121,12 +121,12 @@ def test_a_collection_that_another_thread_has_begun(counter: Counter) -> None:
     made = collector(lane)
     counter.add(1)
     theirs = [0]  # no thread's number
-    assert made._turn.take(theirs)
+    assert made.turn.take(theirs)
     made.collect()  # the other one has to do
     assert lane.points() == []
     waiting = threading.Thread(target=made.collect, args=(20.0,))
     waiting.start()
-    made._turn.leave(theirs)
+    made.turn.leave(theirs)
     waiting.join(20)
     assert len(lane.points()) == 1
 
@@ -137,7 +137,7 @@ def test_a_forked_child_begins_anew(counter: Counter) -> None:
     lane.dropped = {"queue full": 5}
     made.collect()
     lane.points()
-    assert made._turn.take([0])
+    assert made.turn.take([0])
     lane.dropped = {"queue full": 1}  # the child's own account
     made.after_fork()
     made.collect()

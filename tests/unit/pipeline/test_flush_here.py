@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from obsv.hotpath.turn import Turn
 from obsv.pipeline import Collector, Lane
 from obsv.pipeline.batch import LATER
-from obsv.pipeline.turn import Turn
 from obsv.settings import resolve
 from obsv.sinks.base import Batch, Sent
 
@@ -185,9 +186,32 @@ def test_sigterm_in_the_midst_of_a_flush_waits_for_it() -> None:
         True,
         "from obsv.sinks import lines\n"
         "whole = lines._has_room\n"
-        "lines._has_room = lambda fd: (os.kill(os.getpid(), 15) if number == 3 else None, whole(fd))[1]",
+        "lines._has_room = lambda fd: (os.kill(os.getpid(), 15) if number == 1 else None, whole(fd))[1]",
         100,
     )
     done = run(program)
     assert done.returncode == -15
-    assert done.stdout.count('"orders":1') == 4
+    assert done.stdout.count('"orders":1') == 2
+
+
+def test_sigterm_at_any_moment_loses_and_doubles_nothing() -> None:
+    program = PROGRAM % (
+        True,
+        "import threading, time\n"
+        "def end():\n"
+        "    time.sleep(0.05)\n"
+        "    os.kill(os.getpid(), 15)\n"
+        "threading.Thread(target=end).start()\n"
+        "number = 0\n"
+        "while True:\n"
+        "    number += 1\n"
+        "    counter.add(number)\n"
+        "    obsv.flush()",
+        0,
+    )
+    for _ in range(3):
+        done = run(program)
+        assert done.returncode == -15
+        told = [json.loads(line)["orders"] for line in done.stdout.splitlines()]
+        assert len(told) > 10
+        assert told == list(range(1, len(told) + 1))

@@ -38,6 +38,10 @@ class Turn:
         if self._held.get(0) is claim:
             self._held.clear()
 
+    def taken(self) -> bool:
+        """Tell whether anybody has the turn."""
+        return bool(self._held)
+
     def ours(self) -> bool:
         """Tell whether the calling thread has the turn."""
         held = self._held.get(0)
