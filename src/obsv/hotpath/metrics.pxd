@@ -28,7 +28,7 @@ cdef class HistogramCell:
     cdef public long count, zero
     cdef public object owner, sum, min, max, lock
     cpdef record(self, value)
-    @cython.locals(index=long)
+    @cython.locals(index=long, exact=double, low=double, high=double, total=double)
     cpdef fold(self)
 
 cdef class Instrument:
@@ -46,6 +46,10 @@ cdef bint plain(value, double least)
 @cython.locals(exponent=int, fraction=double, position=double, index=long)
 cpdef long bucket(double value)
 
-cdef _add(CounterCell cell, value)
-cdef _set(GaugeCell cell, value)
-cdef _record(HistogramCell cell, value)
+cdef object _cell(Instrument made, dict attributes)
+@cython.locals(counter=CounterCell)
+cdef int _add(Instrument made, dict dimensions, value) except -1
+@cython.locals(gauge=GaugeCell)
+cdef int _set(Instrument made, dict dimensions, value) except -1
+@cython.locals(histogram=HistogramCell)
+cdef int _record(Instrument made, dict dimensions, value) except -1

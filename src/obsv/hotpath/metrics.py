@@ -200,29 +200,42 @@ class HistogramCell:
         raw, bounds, bounded = self.raw, self.bounds, self.bounded
         if bounded is not None:
             from bisect import bisect_left  # start-up does without it
-        while True:
-            try:
+        try:
+            while True:
                 value = raw.pop()
-            except IndexError:
-                return
-            if self.count == 0:
-                self.min = self.max = value
-            elif value < self.min:
-                self.min = value
-            elif value > self.max:
-                self.max = value
-            self.count += 1
-            self.sum += value
-            if bounded is not None:
-                bounded[bisect_left(bounds, value)] += 1  # type: ignore[arg-type]
-            if value > 0:
-                index = bucket(value)
-                self.buckets[index] = self.buckets.get(index, 0) + 1
-            elif value < 0:
-                index = bucket(-value)
-                self.negative[index] = self.negative.get(index, 0) + 1
-            else:
-                self.zero += 1
+                if (
+                    type(value) is float
+                    and type(self.sum) is float
+                    and type(self.min) is float
+                    and type(self.max) is float
+                ):  # the same as below, in C's numbers
+                    exact, low, high, total = value, self.min, self.max, self.sum
+                    if exact < low:
+                        self.min = value
+                    elif exact > high:
+                        self.max = value
+                    self.sum = total + exact
+                else:
+                    if self.count == 0:
+                        self.min = self.max = value
+                    elif value < self.min:
+                        self.min = value
+                    elif value > self.max:
+                        self.max = value
+                    self.sum += value
+                self.count += 1
+                if bounded is not None:
+                    bounded[bisect_left(bounds, value)] += 1  # type: ignore[arg-type]
+                if value > 0:
+                    index = bucket(value)
+                    self.buckets[index] = self.buckets.get(index, 0) + 1
+                elif value < 0:
+                    index = bucket(-value)
+                    self.negative[index] = self.negative.get(index, 0) + 1
+                else:
+                    self.zero += 1
+        except IndexError:  # that was all
+            return
 
 
 def plain(value: Any, least: float) -> bool:
@@ -327,14 +340,7 @@ class Instrument:
 
     def cell(self, attributes: dict[str, Any]) -> Any:
         """Return the cell of one set of dimensions. Keep it to record without looking it up again."""
-        key = flat(attributes)
-        try:
-            found = self.cells.get(key)
-        except Exception:  # noqa: BLE001 - a dimension that cannot be hashed
-            found = None
-        if found is None:
-            found = self._find(key, attributes)
-        return found
+        return _cell(self, attributes)
 
     def _find(self, key: Any, attributes: dict[str, Any]) -> Any:
         """Look for the series under the canonical order; make it when there is room. Rare: once a caller and series."""
@@ -422,10 +428,8 @@ class Counter(Instrument):
 
     def add(self, /, value: int | float = 1, **dimensions: Any) -> None:
         """Add a number that is not negative to the series of these dimensions."""
-        if not self.meter.enabled:
-            return
         try:
-            _add(self.cell(dimensions), value)
+            _add(self, dimensions, value)
         except Exception:  # noqa: BLE001 - a value that is no number
             self._refuse(value)
 
@@ -444,10 +448,8 @@ class Gauge(Instrument):
 
     def set(self, /, value: int | float, **dimensions: Any) -> None:
         """Remember the value of the series of these dimensions."""
-        if not self.meter.enabled:
-            return
         try:
-            _set(self.cell(dimensions), value)
+            _set(self, dimensions, value)
         except Exception:  # noqa: BLE001
             self._refuse(value)
 
@@ -467,10 +469,8 @@ class Histogram(Instrument):
 
     def record(self, /, value: int | float, **dimensions: Any) -> None:
         """Add a value to the distribution of these dimensions."""
-        if not self.meter.enabled:
-            return
         try:
-            _record(self.cell(dimensions), value)
+            _record(self, dimensions, value)
         except Exception:  # noqa: BLE001
             self._refuse(value)
 
@@ -484,16 +484,32 @@ class Histogram(Instrument):
         return Timer(self, dimensions)
 
 
-def _add(cell: CounterCell, value: Any) -> None:
-    cell.add(value)
+# Functions, because `self` of a class that programs may derive from has no C type.
+def _cell(made: Instrument, attributes: dict[str, Any]) -> Any:
+    key = flat(attributes)
+    try:
+        found = made.cells.get(key)
+    except Exception:  # noqa: BLE001 - a dimension that cannot be hashed
+        found = None
+    return made._find(key, attributes) if found is None else found
 
 
-def _set(cell: GaugeCell, value: Any) -> None:
-    cell.set(value)
+def _add(made: Instrument, dimensions: dict[str, Any], value: Any) -> None:
+    if made.meter.enabled:
+        counter: CounterCell = _cell(made, dimensions)
+        counter.add(value)
 
 
-def _record(cell: HistogramCell, value: Any) -> None:
-    cell.record(value)
+def _set(made: Instrument, dimensions: dict[str, Any], value: Any) -> None:
+    if made.meter.enabled:
+        gauge: GaugeCell = _cell(made, dimensions)
+        gauge.set(value)
+
+
+def _record(made: Instrument, dimensions: dict[str, Any], value: Any) -> None:
+    if made.meter.enabled:
+        histogram: HistogramCell = _cell(made, dimensions)
+        histogram.record(value)
 
 
 class Timer:

@@ -30,6 +30,7 @@ pytestmark = pytest.mark.skipif(not hotpath.compiled(), reason="there is a short
 def started(fd: int, **arguments: Any) -> Iterator[None]:
     """Run obsv with this file as the interpreter's own stdout."""
     saved, stream = os.dup(1), sys.stdout
+    guests = sys.modules.pop("obsv.guests", None)  # another test's: with them there is more to be flushed
     os.dup2(fd, 1)
     sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
     METER.instruments.clear()
@@ -43,6 +44,8 @@ def started(fd: int, **arguments: Any) -> Iterator[None]:
         sys.stdout = stream
         os.dup2(saved, 1)
         os.close(saved)
+        if guests is not None:
+            sys.modules["obsv.guests"] = guests
 
 
 def on_stdout(test: Callable[[Path], None]) -> Callable[[Path], None]:
@@ -202,6 +205,17 @@ def test_callbacks_and_other_sources_are_asked(out: Path) -> None:
         assert not told()
     finally:
         METER.sources.clear()
+    assert told()
+
+
+@on_stdout
+def test_what_the_program_has_added_is_flushed_too(out: Path) -> None:
+    learnt(obsv.counter("orders"))
+    sys.modules["obsv.guests"] = sys
+    try:
+        assert not told()
+    finally:
+        del sys.modules["obsv.guests"]
     assert told()
 
 
