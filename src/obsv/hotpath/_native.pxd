@@ -167,13 +167,18 @@ cdef extern from *:
     static _Thread_local int obsv_doing_now;
     #define obsv_doing() obsv_doing_now
     #define obsv_do(what) (obsv_doing_now = (what))
-    /* What a dict has after its first entries, as a new dict, without some names. A key of the user's may run code, so
-       what is at hand is held. */
-    static inline PyObject *obsv_added(PyObject *members, Py_ssize_t skipped, PyObject *names) {
+    /* Where the entries of a dict end, for `PyDict_Next`. */
+    static inline Py_ssize_t obsv_end(PyObject *members) {
+        PyObject *key, *value;
+        Py_ssize_t at = 0, end = 0;
+        while (PyDict_Next(members, &at, &key, &value)) end = at;
+        return end;
+    }
+    /* What a dict has from such a place on, as a new dict, without some names. A key of the user's may run code, so what
+       is at hand is held. */
+    static inline PyObject *obsv_added(PyObject *members, Py_ssize_t at, PyObject *names) {
         PyObject *key, *value, *made = PyDict_New();
-        Py_ssize_t at = 0;
         while (made && PyDict_Next(members, &at, &key, &value)) {
-            if (skipped-- > 0) continue;
             Py_INCREF(key);
             Py_INCREF(value);
             int known = PySet_Contains(names, key);
@@ -352,7 +357,8 @@ cdef extern from *:
     bint has_room "obsv_has_room"(int fd) noexcept
     int doing "obsv_doing"() noexcept
     void do "obsv_do"(int what) noexcept
-    dict added "obsv_added"(dict members, Py_ssize_t skipped, frozenset names)
+    Py_ssize_t end_of "obsv_end"(dict members) noexcept
+    dict added "obsv_added"(dict members, Py_ssize_t at, frozenset names)
     int making "obsv_making"() noexcept
     void do_make "obsv_do_make"(int what) noexcept
     bint json_plain "obsv_json_plain"(const char *data, Py_ssize_t length) noexcept

@@ -414,8 +414,17 @@ class Lines:
                 out.raw(self.details(record))
             elif code is not None:
                 out.raw(',"location":')
-                where: str = f"{code[0]}:{code[1]}"
-                out.literal(where)
+                line = cython.declare(cython.longlong, 0)
+                if type(code[0]) is str and type(code[1]) is int and small(code[1], cython.address(line)):
+                    out.literal(code[0])
+                    at = out.room(24)
+                    at[-1] = 58  # a colon for the quote
+                    at = put_decimal(at, line)
+                    at[0] = 34
+                    out.size = at + 1 - out.data
+                else:
+                    where: str = f"{code[0]}:{code[1]}"
+                    out.literal(where)
             fields = record.fields if record.event_name is None else record.all_fields
             if fields:
                 self._fields(out, fields)

@@ -13,12 +13,13 @@ cdef class Intake:
     cdef dict _taken
 
     cpdef bint take(self, record) except -1
-    @cython.locals(made=LogRecord)
+    @cython.locals(made=LogRecord, members=dict)
     cpdef emit(self, record)
-    @cython.locals(made=LogRecord)
-    cpdef LogRecord convert(self, record)
-    @cython.locals(members=dict, fields=dict, names=frozenset, skipped=cython.Py_ssize_t)
-    cdef dict _fields(self, record)
+    cdef dict _members(self, record)
+    @cython.locals(made=LogRecord, exact=cython.bint)
+    cdef LogRecord _convert(self, record, dict members)
+    @cython.locals(fields=dict, names=frozenset, skipped=cython.Py_ssize_t)
+    cdef dict _fields(self, record, dict members)
 
 cdef class Correlating:
     cdef public object previous, service

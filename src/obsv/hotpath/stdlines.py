@@ -29,9 +29,14 @@ else:
 
 if cython.compiled:
     from cython.cimports.cpython.weakref import PyWeakref_NewRef
-    from cython.cimports.obsv.hotpath._native import added, do_make, making
+    from cython.cimports.obsv.hotpath._native import added, do_make, end_of, making
 else:
     from ._native_py import do_make, making
+
+_READ = (
+    "levelno", "levelname", "msg", "name", "created", "args", "pathname", "lineno", "funcName", "exc_info", "exc_text",
+    "stack_info", "thread",
+)  # fmt: skip
 
 _MANY = 256  # threads whose last record is remembered, dead ones included
 
@@ -41,7 +46,7 @@ class Intake:
 
     Attributes:
         kind: ``logging.LogRecord``.
-        own: How many attributes every such record has; what ``extra=`` adds comes after them.
+        own: Where the attributes end that every such record has; what ``extra=`` adds comes after them.
         not_fields: Names of attributes that are no fields.
         severities: Our numbers of the standard levels.
         announced: By thread: what the next record stands for, and the ``msg`` by which it is known.
@@ -51,12 +56,12 @@ class Intake:
     __slots__ = ("_emitter", "_taken", "announced", "kind", "not_fields", "other_ways", "own", "severities")
 
     def __init__(
-        self, emitter: Emitter, kind: type[logging.LogRecord], own: int, not_fields: frozenset[str],
+        self, emitter: Emitter, kind: type[logging.LogRecord], plain: dict[str, Any], not_fields: frozenset[str],
         severities: dict[int, int],
     ) -> None:  # fmt: skip
         self._emitter = emitter
         self.kind = kind
-        self.own = own
+        self.own = end_of(plain) if cython.compiled else len(plain)
         self.not_fields = not_fields
         self.severities = severities
         self.announced: dict[int, tuple[Any, Any]] = {}
@@ -92,57 +97,65 @@ class Intake:
                     if self.ours(record):
                         return
                     state = None
-            made = self.convert(record)
+            members = self._members(record)
+            made = self._convert(record, members)
             thread = get_ident()
             if self.announced:
                 announced = self.announced.get(thread)
-                if announced is not None and announced[0] is record.msg:
+                if announced is not None and announced[0] is members.get("msg"):
                     self.announced.pop(thread, None)
                     self.be(made, announced[1])
             if state is not None:
                 take_ids(made, state)
-            if record.thread != thread:
+            if members.get("thread") != thread:
                 self.take_their_ids(record, made)
             self._emitter.emit(made)
         except Exception as error:  # noqa: BLE001 - logging never fails the caller
             faults.report("logging", error)
 
-    def convert(self, record: logging.LogRecord) -> LogRecord:
+    def _members(self, record: logging.LogRecord) -> dict[str, Any]:
+        """Return a record's attributes by name. A subclass may have properties instead."""
+        if type(record) is self.kind:
+            return record.__dict__
+        return {**record.__dict__, **{name: getattr(record, name) for name in _READ if hasattr(record, name)}}
+
+    def _convert(self, record: logging.LogRecord, members: dict[str, Any]) -> LogRecord:
         """Return obsv's record of a standard one, without the ids of a span. Survives whatever was logged.
 
         What ``makeLogRecord`` makes of somebody's dict, or of what came over a socket, may lack any attribute's usual
         type.
         """
-        number, level, msg, name = record.levelno, record.levelname, record.msg, record.name
+        number, level, msg, name = members["levelno"], members["levelname"], members["msg"], members["name"]
         severity = self.severities.get(number) if type(number) is int else None
+        exact = type(record) is self.kind
         made = LogRecord(
-            int(record.created * 1e9),
+            int(members["created"] * 1e9),
             self.severity(number) if severity is None else severity,
             level if type(level) is str else safe_text(level),
-            msg if type(msg) is str and not record.args and type(record) is self.kind else self.message(record),
+            msg if type(msg) is str and exact and not members["args"] else self.message(record),
             name if type(name) is str else safe_text(name),
-            self._fields(record),
+            self._fields(record, members),
         )
-        path = record.pathname
+        path = members["pathname"]
         if type(path) is str and path:
-            made.code = (path, record.lineno, record.funcName or "")
-        if record.exc_info:
+            made.code = (path, members["lineno"], members["funcName"] or "")
+        if members["exc_info"]:
             self.raised(record, made)
         return made
 
-    def _fields(self, record: logging.LogRecord) -> dict[str, Any] | None:
-        members = record.__dict__
+    def _fields(self, record: logging.LogRecord, members: dict[str, Any]) -> dict[str, Any] | None:
         # A subclass may set attributes of its own before the standard ones.
         skipped = self.own if type(record) is self.kind else 0
         names = self.not_fields
         if cython.compiled:
-            fields: dict[str, Any] = added(members, skipped, names)
+            fields: dict[str, Any] = added(record.__dict__, skipped, names)
         else:
-            fields = {key: value for key, value in islice(members.items(), skipped, None) if key not in names}
-        if record.stack_info:
-            fields["stack_info"] = record.stack_info
-        if record.exc_text and not record.exc_info:  # QueueHandler and SocketHandler send the text only
-            fields["exc_text"] = record.exc_text
+            fields = {key: value for key, value in islice(record.__dict__.items(), skipped, None) if key not in names}
+        stack, text = members["stack_info"], members["exc_text"]
+        if stack:
+            fields["stack_info"] = stack
+        if text and not members["exc_info"]:  # QueueHandler and SocketHandler send the text only
+            fields["exc_text"] = text
         return fields or None
 
     def came_already(self, record: logging.LogRecord) -> bool:
@@ -182,7 +195,8 @@ def handle(handler: Any, record: Any) -> bool:
             return False
         if isinstance(passed, handler.intake.kind):  # a filter may return another record since Python 3.12
             record = passed
-    handler.intake.emit(record)
+    intake = cython.declare(Intake, handler.intake)
+    intake.emit(record)
     return True
 
 

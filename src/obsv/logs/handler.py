@@ -33,9 +33,7 @@ if TYPE_CHECKING:
     from ..hotpath.records import LogRecord
 
 _PLAIN = logging.LogRecord("", 0, "", 0, "", None, None).__dict__
-
-_OWN = len(_PLAIN)
-"""How many attributes every record has. They come first in its ``__dict__``, what ``extra=`` adds after them."""
+"""What every record has. It comes first in its ``__dict__``, what ``extra=`` adds after it."""
 
 _NOT_FIELDS = frozenset(_PLAIN) | {
     "message",  # added by Formatter.format
@@ -149,14 +147,13 @@ class _Intake(Intake):
 
 
 _intake = _Intake(
-    outlet.emitter, logging.LogRecord, _OWN, _NOT_FIELDS, {number: levels.from_stdlib(number) for number in _STANDARD}
+    outlet.emitter, logging.LogRecord, _PLAIN, _NOT_FIELDS, {number: levels.from_stdlib(number) for number in _STANDARD}
 )
 
 other_ways = _intake.other_ways
 """Code of loggers whose records are let out already and which hand them on to ``logging`` (loguru's handlers)."""
 
 take = _intake.take
-convert = _intake.convert
 
 
 class ObsvHandler(logging.Handler):
