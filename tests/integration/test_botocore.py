@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 TARGETS = (
     "botocore.client:BaseClient._make_api_call",
     "botocore.client:BaseClient._emit_api_params",
-    "botocore.client:BaseClient._make_request",
     "botocore.endpoint:Endpoint.prepare_request",
 )
 

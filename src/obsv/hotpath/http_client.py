@@ -304,21 +304,14 @@ def left_to_connection(headers: Any) -> bool:
     straight there. Not where the request brings some of its own, or where there is more to tell than ids.
 
     Args:
-        headers: The ``CaseInsensitiveDict`` of requests, or the ``HeadersDict`` of botocore.
+        headers: The ``CaseInsensitiveDict`` of requests; None where headers of one's own are to stay whatever they say.
     """
     if _connections is None or "endheaders" not in _connections.__dict__ or not _plain_ids(current_span()):
         return False
+    if headers is None:
+        return True
     kept = getattr(headers, "_store", None)
-    if kept is not None:
-        return isinstance(kept, dict) and _CONTEXT.isdisjoint(kept)
-    kept = getattr(headers, "_dict", None)
-    if type(kept) is not dict:
-        return False
-    for key in kept:
-        lower = getattr(key, "_lower", None)
-        if lower is None or lower in _CONTEXT:
-            return False
-    return True
+    return isinstance(kept, dict) and _CONTEXT.isdisjoint(kept)
 
 
 def writes_late(connection: Any) -> bool:
@@ -333,7 +326,7 @@ def write_late(connection: Any) -> None:
         return
     lines = connection._buffer
     for line in lines:
-        if line[:1] in _INITIALS and line.partition(b":")[0].lower() in _CONTEXT_BYTES:
+        if line and line[0] in _INITIALS and line.partition(b":")[0].lower() in _CONTEXT_BYTES:
             return
     for name, value in carried(span):
         lines.append(f"{name}: {value}".encode("ascii"))
@@ -341,7 +334,7 @@ def write_late(connection: Any) -> None:
 
 _LATE = frozenset(("obsv.patches.botocore", "obsv.patches.requests"))
 _CONTEXT_BYTES = frozenset([name.encode() for name in _CONTEXT])
-_INITIALS = frozenset((b"t", b"T", b"x", b"X"))
+_INITIALS = frozenset(b"tTxX")
 
 
 # ---------------------------------------------------------------------- one span for one request

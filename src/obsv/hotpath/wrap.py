@@ -1,8 +1,9 @@
 """Runs a function inside a span: starting, calling, recording, ending and restoring context, once for everybody.
 
-A patch is only a description (a :class:`Call`): which span, and what is known before and after. This module runs the
-user's function, so it is the only place where a patch could break its host. It is not compiled on purpose: a coroutine
-made by compiled code is not what ``inspect.iscoroutine`` expects, and nobody must notice that a function is wrapped.
+A patch is only a description (a :class:`Call`): which span, and what is known before and after. This module and
+``around``, which has the wrapper of plain functions, run the user's function, so they are the only places where a patch
+could break its host. This one is not compiled on purpose: a coroutine made by compiled code is not what
+``inspect.iscoroutine`` expects, and nobody must notice that a function is wrapped.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     Made = TypeVar("Made", bound=Callable[..., Any])
     Hook = Callable[[Span, Any, tuple[Any, ...], dict[str, Any]], Callable[[Any], None] | None]
     Unless = Callable[[Any, tuple[Any, ...], dict[str, Any]], bool]
+    Failed = Callable[[Span, Exception], None]
 
 # inspect's flags, written out: importing inspect costs more than the rest of obsv.
 _GENERATOR, _COROUTINE, _ITERABLE_COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x100, 0x200
@@ -38,10 +40,12 @@ class Call:
         unless: Called as ``unless(instance, args, kwargs)`` before anything else; when true, the call goes through
             untouched.
         where: The place named when the hook fails.
+        failed: Called as ``failed(span, error)`` with an ``Exception`` that a plain function raises, before the span
+            notes it and ends.
         active: False when the patch was taken back but its wrapper could not be (somebody wrapped it again).
     """
 
-    __slots__ = ("active", "hook", "kind", "name", "scope", "unless", "where")
+    __slots__ = ("active", "failed", "hook", "kind", "name", "scope", "unless", "where")
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class Call:
         hook: Hook | None = None,
         unless: Unless | None = None,
         where: str = "",
+        failed: Failed | None = None,
     ) -> None:
         self.scope = scope
         self.name = name
@@ -58,6 +63,7 @@ class Call:
         self.hook = hook
         self.unless = unless
         self.where = where or name
+        self.failed = failed
         self.active = True
 
     def span(self, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Span | None:
@@ -92,10 +98,10 @@ class Call:
             faults.report(self.where, error)
             return None
 
-    def after(self, finish: Callable[[Any], None], result: Any) -> None:
-        """Run what the hook returned, guarded."""
+    def after(self, finish: Callable[..., None], *told: Any) -> None:
+        """Run what the hook returned, or ``failed``, guarded."""
         try:
-            finish(result)
+            finish(*told)
         except Exception as error:  # noqa: BLE001 - a patch of ours
             faults.report(self.where, error)
 
@@ -115,7 +121,9 @@ def wrap(function: Callable[..., Any], call: Call, method: bool) -> Callable[...
         return _async_generator(function, call, method)
     if flags & _GENERATOR:
         return _generator(function, call, method)
-    return _function(function, call, method)
+    from .around import around  # not for a program that wraps nothing
+
+    return wraps(function)(around(function, call, _maker(call), method))
 
 
 def wraps(function: Callable[..., Any]) -> Callable[[Made], Made]:
@@ -147,36 +155,6 @@ def _maker(call: Call) -> Callable[[Scope, str, int], Span]:
     if type(call).make is Call.make:
         return new_span
     return lambda scope, name, kind: call.make()
-
-
-def _function(function: Callable[..., Any], call: Call, method: bool) -> Callable[..., Any]:
-    # What `span`, `before` and `after` do, written out: four Python calls fewer for each call.
-    scope, name, kind, hook, unless = call.scope, call.name, call.kind, call.hook, call.unless
-    make = _maker(call)
-
-    @wraps(function)
-    def call_in_span(*args: Any, **kwargs: Any) -> Any:
-        if not call.active or not scope.outlet.enabled:
-            return function(*args, **kwargs)
-        instance, rest = (args[0], args[1:]) if method and args else (None, args)
-        if unless is not None and call.left_out(instance, rest, kwargs):
-            return function(*args, **kwargs)
-        with make(scope, name, kind) as span:
-            finish = None
-            if hook is not None:
-                try:
-                    finish = hook(span, instance, rest, kwargs)
-                except Exception as error:  # noqa: BLE001 - a patch of ours
-                    faults.report(call.where, error)
-            result = function(*args, **kwargs)
-            if finish is not None:
-                try:
-                    finish(result)
-                except Exception as error:  # noqa: BLE001 - a patch of ours
-                    faults.report(call.where, error)
-            return result
-
-    return call_in_span
 
 
 def _coroutine(function: Callable[..., Any], call: Call, method: bool) -> Callable[..., Any]:

@@ -30,8 +30,6 @@ from ._patch import Patch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from ..settings import Settings
 
 __all__ = [
@@ -57,7 +55,6 @@ __all__ = [
     "guard",
     "http_status",
     "inject",
-    "inside_http_client",
     "instrument",
     "listen",
     "new_span",
@@ -75,23 +72,6 @@ def settings() -> Settings:
     from . import in_force
 
     return in_force()
-
-
-def inside_http_client(instance: Any = None, args: Any = None, kwargs: Any = None) -> bool:
-    """Tell whether the current span already stands for this request: an HTTP or AWS client's span above a lower
-    library.
-
-    Made to be given as ``unless=`` by patches of libraries on which others stand (urllib3).
-    """
-    span = current_span()
-    if span.kind_value != CLIENT or not span.recording:
-        return suppressed()
-    if span.scope.name in _HTTP_CLIENTS:
-        return True  # without a look at the attributes: the span would have to make a dict of them
-    return "http.request.method" in span.attributes or "rpc.method" in span.attributes
-
-
-_HTTP_CLIENTS = frozenset([f"obsv.patches.{name}" for name in ("botocore", "httpx", "requests", "urllib3")])
 
 
 def http_status(span: Span, status: int) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any, TypeVar
 
-    from ..hotpath.wrap import Unless
+    from ..hotpath.wrap import Failed, Unless
 
     Described = TypeVar("Described", bound=Callable[..., Any])
     Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -65,10 +65,11 @@ class Patch:
     # ------------------------------------------------------------------ describing
 
     def client(
-        self, *targets: str, name: str | None = None, unless: Unless | None = None
+        self, *targets: str, name: str | None = None, unless: Unless | None = None, failed: Failed | None = None
     ) -> Callable[[Described], Described]:
-        """Describe calls that leave the process and wait for an answer."""
-        return self._describe(CLIENT, targets, name, unless)
+        """Describe calls that leave the process and wait for an answer; ``failed`` sees the exceptions of plain
+        functions."""
+        return self._describe(CLIENT, targets, name, unless, failed)
 
     def server(
         self, *targets: str, name: str | None = None, unless: Unless | None = None
@@ -95,11 +96,13 @@ class Patch:
         return self._describe(INTERNAL, targets, name, unless)
 
     def _describe(
-        self, kind: int, targets: tuple[str, ...], name: str | None, unless: Unless | None
+        self, kind: int, targets: tuple[str, ...], name: str | None, unless: Unless | None, failed: Failed | None = None
     ) -> Callable[[Described], Described]:
+        where = f"patch {self.name}"
+
         def describe(hook: Described) -> Described:
             for target in targets:
-                call = Call(self.scope, name or target.rpartition(".")[2], kind, hook, unless, f"patch {self.name}")
+                call = Call(self.scope, name or target.rpartition(".")[2], kind, hook, unless, where, failed)
                 self.sites.append(Site(self, target, call, None))
             return hook
 
@@ -298,7 +301,9 @@ class Site:
         # A new one each time: a wrapper of ours that is still there because somebody wrapped it stays silent.
         call = self.call
         self._switch = (
-            _Switch() if call is None else Call(call.scope, call.name, call.kind, call.hook, call.unless, call.where)
+            _Switch()
+            if call is None
+            else Call(call.scope, call.name, call.kind, call.hook, call.unless, call.where, call.failed)
         )
         put: Any
         if isinstance(kept, classmethod):

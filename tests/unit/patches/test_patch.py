@@ -666,6 +666,36 @@ def test_errors_of_a_hook_stay_inside(
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+def test_what_raises_is_shown_to_failed_before_the_span_ends(seen: Capture, library: ModuleType) -> None:
+    shown: list[Any] = []
+
+    def failed(span: Any, error: Exception) -> None:
+        shown.append((span.ended, error))
+        span.set_attribute("why", str(error))
+
+    patch = Patch("library")
+    patch.client(f"{library.__name__}:function", failed=failed)(lambda *_: None)
+    patch.apply()
+    assert library.function(1) == 3
+    with pytest.raises(ValueError, match="no x") as raised:
+        library.function(None)
+    patch.remove()
+    assert shown == [(False, raised.value)]
+    assert [span.attributes.get("why") for span in seen.spans] == [None, "no x"]
+
+
+@pytest.mark.usefixtures("swallowed")
+def test_an_error_in_failed_hides_nothing(seen: Capture, library: ModuleType) -> None:
+    patch = Patch("library")
+    patch.client(f"{library.__name__}:function", failed=fail)(lambda *_: None)
+    patch.apply()
+    with pytest.raises(ValueError, match="no x"):
+        library.function(None)
+    patch.remove()
+    assert faults.counts == {"patch library": 1}
+    assert [event.name for event in seen.spans[0].events] == ["exception"]
+
+
 def test_nothing_is_left_waiting(seen: Capture, name: str) -> None:
     patch = patch_of(name, "function", "Client.method")
     patch.apply()

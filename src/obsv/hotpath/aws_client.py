@@ -1,0 +1,234 @@
+"""What botocore does for each call, with what obsv adds to it, compiled: wrappers in Python would cost more than that.
+
+Each function makes a replacement of one of botocore's methods, which calls the method with the same arguments, lets its
+exceptions pass, and does no more than that while ``switch.active`` is false.
+"""
+
+from __future__ import annotations
+
+from _functools import partial  # type: ignore[import-not-found]  # what functools has
+
+from . import faults
+from .http_client import left_to_connection, origin, send_context
+from .span import PRODUCER, Scope, Span, current_span
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+WHERE = "patch botocore"
+_MESSAGING = ("SQS.", "SNS.")
+
+SENDING = {
+    ("SQS", "SendMessage"),
+    ("SQS", "SendMessageBatch"),
+    ("SNS", "Publish"),
+    ("SNS", "PublishBatch"),
+}
+
+
+# Parameters that say what a call is about, by service, and the attributes that they become (semantic conventions,
+# "AWS SDK").
+_PARAMETERS: dict[str, tuple[tuple[str, str], ...]] = {
+    "S3": (("Bucket", "aws.s3.bucket"), ("Key", "aws.s3.key"), ("CopySource", "aws.s3.copy_source"))
+    + (("UploadId", "aws.s3.upload_id"), ("PartNumber", "aws.s3.part_number")),
+    "SQS": (("QueueUrl", "aws.sqs.queue.url"),),
+    "SNS": (("TopicArn", "aws.sns.topic.arn"),),
+    "Lambda": (("FunctionName", "faas.invoked_name"),),
+    "Kinesis": (("StreamName", "aws.kinesis.stream_name"),),
+    "Secrets Manager": (("SecretId", "aws.secretsmanager.secret.arn"),),
+    "SFN": (
+        ("stateMachineArn", "aws.step_functions.state_machine.arn"),
+        ("activityArn", "aws.step_functions.activity.arn"),
+    ),
+}
+
+
+def emitting(
+    function: Callable[..., Any], switch: Any, scope: Scope, changed: Callable[[Span, Any, tuple[Any, ...], Any], Any]
+) -> Callable[..., Any]:
+    """Return a ``BaseClient._emit_api_params`` that puts the trace into messages.
+
+    Args:
+        function: The method itself.
+        switch: Whether this is in force.
+        scope: That of botocore's spans; a call by somebody else is left alone.
+        changed: Called with the span, the parameters and the method's arguments for a call of SQS or SNS; returns the
+            parameters to use.
+    """
+
+    def _emit_api_params(*args: Any, **kwargs: Any) -> Any:
+        parameters = function(*args, **kwargs)
+        if switch.active:
+            try:
+                span = current_span()
+                if span.scope is scope and span.name[:4] in _MESSAGING:
+                    return changed(span, parameters, args, kwargs)
+            except Exception as error:  # noqa: BLE001 - never into user code
+                faults.report(WHERE, error)
+        return parameters
+
+    return _emit_api_params
+
+
+def preparing(function: Callable[..., Any], switch: Any, scope: Scope) -> Callable[..., Any]:
+    """Return an ``Endpoint.prepare_request`` that puts the trace into the headers of each attempt.
+
+    That is when it has been signed, unless the connection will: AWS takes headers that are not part of the signature,
+    and signing them costs more than all the rest.
+    """
+
+    def prepare_request(*args: Any, **kwargs: Any) -> Any:
+        request = function(*args, **kwargs)
+        if switch.active:
+            try:
+                if current_span().scope is scope and not left_to_connection(None):
+                    send_context(request.headers, None)
+            except Exception as error:  # noqa: BLE001 - never into user code
+                faults.report(WHERE, error)
+        return request
+
+    return prepare_request
+
+
+def describing(receiving: Callable[[Span, Any], Callable[[Any], None]]) -> Callable[..., Any]:
+    """Return the description of ``BaseClient._make_api_call``.
+
+    Args:
+        receiving: Called with the span and the parameters when messages are received from SQS; what it returns is
+            called with the result.
+    """
+
+    def call(span: Span, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[Any], None] | None:
+        operation = args[0] if args else kwargs["operation_name"]
+        parameters = args[1] if len(args) > 1 else kwargs["api_params"]
+        return _describe(span, client.meta, operation, parameters, receiving)
+
+    return call
+
+
+def _describe(
+    span: Span,
+    meta: Any,
+    operation: str,
+    parameters: Any,
+    receiving: Callable[[Span, Any], Callable[[Any], None]],
+) -> Callable[[Any], None] | None:
+    service, region, host, port = getattr(meta, "_obsv_said", None) or _say(meta)
+    span.name = f"{service}.{operation}"
+    then: Callable[[Any], None] | None = None
+    if service == "SQS" or service == "SNS":
+        if (service, operation) in SENDING:
+            span.kind_value = PRODUCER
+            then = partial(_sent, span) if span.recording else None
+        elif operation == "ReceiveMessage":
+            then = receiving(span, parameters)
+    if not span.recording:
+        return then
+    span.set_attribute("rpc.system", "aws-api")
+    span.set_attribute("rpc.service", service)
+    span.set_attribute("rpc.method", operation)
+    if region:
+        span.set_attribute("cloud.region", region)
+    if host:
+        span.set_attribute("server.address", host)
+    if port is not None:
+        span.set_attribute("server.port", port)
+    if isinstance(parameters, dict):
+        _set_parameters(span, service, operation, parameters)
+    finish: Callable[[Any], None] = partial(_finish, span, then)
+    return finish
+
+
+def refused(span: Span, error: Exception) -> None:
+    """Set what an answer says that botocore has turned into an exception."""
+    answer = getattr(error, "response", None)
+    if isinstance(answer, dict):
+        answered(span, answer)
+
+
+def _finish(span: Span, then: Callable[[Any], None] | None, result: Any) -> None:
+    answered(span, result)
+    if then is not None:
+        then(result)
+
+
+def answered(span: Span, parsed: Any) -> None:
+    """Set what an answer says: status, ids, how often it was tried, and the error."""
+    answer = parsed.get("ResponseMetadata")
+    if not answer:
+        return
+    status = answer.get("HTTPStatusCode")
+    if isinstance(status, int):
+        span.set_attribute("http.response.status_code", status)
+    value = answer.get("RequestId")
+    if value:
+        span.set_attribute("aws.request_id", str(value))
+    value = answer.get("HostId")
+    if value:
+        span.set_attribute("aws.extended_request_id", str(value))
+    value = answer.get("RetryAttempts")
+    if value:
+        span.set_attribute("http.request.resend_count", value)
+    if isinstance(status, int) and status >= 300:
+        error = parsed.get("Error") or {}
+        span.set_attribute("error.type", str(error.get("Code") or status))
+
+
+def _say(meta: Any) -> tuple[str, Any, str, int | None]:
+    """Return what all calls of a client have in common; the client remembers it."""
+    said = (str(meta.service_model.service_id), meta.region_name, *origin(str(meta.endpoint_url)))
+    meta._obsv_said = said
+    return said
+
+
+def _set_parameters(span: Span, service: str, operation: str, parameters: dict[str, Any]) -> None:
+    for name, attribute in _PARAMETERS.get(service, ()):
+        value = parameters.get(name)
+        if isinstance(value, (str, int)):
+            span.set_attribute(attribute, value)
+    if service == "SQS" or service == "SNS":
+        place = str(parameters.get("QueueUrl") or parameters.get("TopicArn") or parameters.get("TargetArn") or "")
+        verb = "send" if span.kind_value == PRODUCER else "receive" if operation == "ReceiveMessage" else ""
+        if verb and place:
+            span.set_attribute("messaging.system", f"aws_{service.lower()}")
+            span.set_attribute("messaging.operation.type", verb)
+            span.set_attribute("messaging.operation.name", operation)
+            span.set_attribute("messaging.destination.name", place.rpartition("/" if service == "SQS" else ":")[2])
+        entries = parameters.get("Entries") or parameters.get("PublishBatchRequestEntries")
+        if verb == "send" and isinstance(entries, (list, tuple)):
+            span.set_attribute("messaging.batch.message_count", len(entries))
+    elif service == "DynamoDB":
+        tables = _tables(parameters)
+        span.set_attribute("db.system.name", "aws.dynamodb")
+        span.set_attribute("db.operation.name", operation)
+        if tables:
+            span.set_attribute("aws.dynamodb.table_names", tables)
+        if len(tables) == 1:
+            span.set_attribute("db.collection.name", tables[0])
+
+
+def _tables(parameters: dict[str, Any]) -> list[str]:
+    """Return the tables of a DynamoDB call: ``TableName``, those of a batch, or those of a transaction."""
+    if isinstance(parameters.get("TableName"), str):
+        return [parameters["TableName"]]
+    batch = parameters.get("RequestItems")
+    if isinstance(batch, dict):
+        return [str(name) for name in batch]
+    tables: dict[str, None] = {}
+    items = parameters.get("TransactItems")
+    for item in items if isinstance(items, (list, tuple)) else ():
+        for action in item.values():
+            if isinstance(action, dict) and isinstance(action.get("TableName"), str):
+                tables[action["TableName"]] = None
+    return list(tables)
+
+
+def _sent(span: Span, result: dict[str, Any]) -> None:
+    if isinstance(result.get("MessageId"), str):
+        span.set_attribute("messaging.message.id", result["MessageId"])
+    failed = result.get("Failed")
+    if failed:  # the call as a whole has succeeded
+        span.set_attribute("error.type", str(failed[0].get("Code") or "Failed"))
+        span.set_status("error", f"{len(failed)} of the messages were refused")

@@ -1,0 +1,108 @@
+"""What obsv adds to each request that goes through urllib3, compiled.
+
+requests and botocore stand on it: for their requests this runs too, and does little.
+"""
+
+from __future__ import annotations
+
+from . import faults
+from .headers import outgoing
+from .http_client import below_client, connected, text, write_late, writes_late
+from .span import CLIENT, PRODUCER, Scope, Span, current_span, suppressed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+WHERE = "patch urllib3"
+_CONTEXT = frozenset(("traceparent", "x-amzn-trace-id"))
+
+
+def covered(pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Tell whether a library above has a span for a request, or decided against one, or it is none of the program's."""
+    if below_client():
+        return True
+    span = current_span()
+    if span.kind_value == CLIENT or span.kind_value == PRODUCER:
+        if span.recording:
+            if "rpc.method" in span.attributes or (
+                span.kind_value == CLIENT and "http.request.method" in span.attributes
+            ):
+                return True
+        elif span.id64 and not span.flags & 1:
+            return True  # not sampled: there is nothing to tell, and the library above has written the headers
+    return suppressed()
+
+
+def sending(function: Callable[..., Any], switch: Any, scope: Scope) -> Callable[..., Any]:
+    """Return a ``HTTPConnectionPool._make_request`` that sends a copy of the headers that carries the trace.
+
+    A description sees ``urlopen`` only: there, headers may be a positional argument that it cannot replace, and
+    changing the mapping itself would change the user's. Here they are a keyword in every version.
+
+    Args:
+        function: The method itself.
+        switch: Whether this is in force.
+        scope: That of urllib3's spans.
+    """
+
+    def _make_request(*args: Any, **kwargs: Any) -> Any:
+        if not switch.active:
+            return function(*args, **kwargs)
+        connection = args[1] if len(args) > 1 else kwargs.get("conn")
+        try:
+            headers = kwargs.get("headers")
+            if headers is not None and not (below_client(scope) and writes_late(connection)):
+                # Else the library above has written them, or the connection will.
+                kwargs["headers"] = _with_context(headers, scope)  # ours: the caller's keywords were taken apart
+        except Exception as error:  # noqa: BLE001 - never into user code
+            faults.report(WHERE, error)
+        result = function(*args, **kwargs)
+        try:
+            connected(connection)
+        except Exception as error:  # noqa: BLE001 - never into user code
+            faults.report(WHERE, error)
+        return result
+
+    return _make_request
+
+
+def ending(function: Callable[..., Any], switch: Any) -> Callable[..., Any]:
+    """Return a ``HTTPConnection.endheaders`` that writes the headers that were left to the connection."""
+
+    def endheaders(*args: Any, **kwargs: Any) -> Any:
+        if switch.active and args:
+            try:
+                write_late(args[0])
+            except Exception as error:  # noqa: BLE001 - never into user code
+                faults.report(WHERE, error)
+        return function(*args, **kwargs)
+
+    return endheaders
+
+
+def _with_context(headers: Any, scope: Scope) -> Any:
+    span = current_span()
+    if span.scope is not scope and ("traceparent" in headers or "X-Amzn-Trace-Id" in headers):
+        return headers  # as below, without a look at all of them
+    pairs = outgoing(span)
+    present = {text(name).lower(): value for name, value in headers.items()}
+    taken = _CONTEXT.intersection(present)
+    if taken and (span.scope is not scope or any([not _same_trace(span, present[name]) for name in taken])):
+        return headers  # written (and signed, maybe) by the library above, or by the user for another trace
+    fresh = [(name, value) for name, value in pairs if name.lower() not in present or name.lower() in taken]
+    if not fresh:
+        return headers
+    copy = headers.copy() if hasattr(headers, "copy") else dict(headers)
+    for name in [name for name in copy if text(name).lower() in taken]:
+        del copy[name]
+    for name, value in fresh:
+        copy[name] = value
+    return copy
+
+
+def _same_trace(span: Span, header: object) -> bool:
+    trace = span.trace_id
+    words = text(header)
+    return trace in words or f"{trace[:8]}-{trace[8:]}" in words
