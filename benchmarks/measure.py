@@ -24,8 +24,11 @@ BATCH = 2_000
 """Operations between two flushes. They are not timed on the thread and keep peers with small queues from dropping."""
 
 
-STRETCHES = 20
-"""Turns that bare and instrumented requests take."""
+STRETCHES = 200
+"""Turns that bare and instrumented requests take: short ones, or the machine's slow moments hit one of the two only."""
+
+FLUSH_EVERY = 10
+"""Turns between two flushes, which leave the caches cold."""
 
 
 def received(url: str) -> int:
@@ -84,8 +87,9 @@ def need(url: str, spans: int) -> None:
 def adds(make: Callable[[str], Run], instrument: Callable[[str], Callable[[], object]]) -> Measure:
     """Measure what instrumentation adds to a request, in processor time of the calling thread.
 
-    A child process runs the same thing bare. The two take turns, stretch by stretch, so that a slow moment of the
-    machine hits both; what is added is the median of the differences.
+    A child process runs the same thing bare. The two take turns on one processor, stretch by stretch, so that a slow
+    moment of the machine hits both; what is added is the median of the differences. Servers and background threads run
+    where they like.
 
     Args:
         make: Makes the application or client and returns ``run(n)``.
@@ -100,16 +104,24 @@ def adds(make: Callable[[str], Run], instrument: Callable[[str], Callable[[], ob
         run = make(url)
         run(stretch)
         flush()
+        _stay()
         before, added = [], []
-        for _ in range(STRETCHES):
+        for turn in range(1, STRETCHES + 1):
             before.append(bare.timed() / stretch)
             added.append(timed(run, stretch, time.thread_time_ns) / stretch - before[-1])
-            flush()
+            if turn % FLUSH_EVERY == 0:
+                flush()
         bare.end()
         need(url, (STRETCHES + 1) * stretch)
         return {"bare": median(before), "adds": median(added)}
 
     return measure
+
+
+def _stay() -> None:
+    """Keep the calling thread, and no other, on the first processor of those allowed, where the system can."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
 class _Bare:
@@ -128,6 +140,7 @@ class _Bare:
             os.close(self._answers)
             run = make()
             run(stretch)
+            _stay()
             while os.read(asked, 1):
                 os.write(answer, timed(run, stretch, time.thread_time_ns).to_bytes(8, "big"))
         finally:
