@@ -26,7 +26,8 @@ def _bare(url: str) -> tuple[list[str], dict[str, str]]:
 
 
 def _obsv(url: str) -> tuple[list[str], dict[str, str]]:
-    return ["obsv", "run"], {"OBSV_TRACES": "otlp", "OBSV_METRICS": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": url}
+    variables = {"OBSV_TRACES": "otlp", "OBSV_METRICS": "otlp", "OBSV_LOGS": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": url}
+    return ["obsv", "run"], variables
 
 
 def _sdk(url: str) -> tuple[list[str], dict[str, str]]:

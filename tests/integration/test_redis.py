@@ -11,9 +11,9 @@ import redis
 import redis.asyncio
 
 import obsv
+from obsv.hotpath.redis_client import say
 from obsv.hotpath.span import CLIENT, ERROR
 from obsv.patches import REGISTRY
-from obsv.patches.redis import _say
 from obsv.testing import Capture, capture
 from servers import RedisServer, free_port
 from unpatched import ORDERS, functions, spans_in_new_process
@@ -174,7 +174,7 @@ def test_a_url_without_a_host_and_a_socket_are_named(seen: Capture) -> None:
     ],
 )
 def test_commands_are_said_without_their_arguments(arguments: tuple[Any, ...], name: str, text: str) -> None:
-    assert _say(arguments) == (name, text)
+    assert say(arguments) == (name, text)
 
 
 def test_unpatching_restores_the_functions() -> None:

@@ -5,6 +5,7 @@ cdef extern from *:
     """
     #include <stdint.h>
     #include <string.h>
+    #include <strings.h>
     #include <time.h>
     #include <poll.h>
     #include <unistd.h>
@@ -302,6 +303,15 @@ cdef extern from *:
         while (*text) *at++ = *text++;
         return at;
     }
+    /* Is this a line of a request's head that carries a trace? For an exact bytes object. */
+    static inline int obsv_carries(PyObject *line) {
+        const char *text = PyBytes_AS_STRING(line); /* ends with a zero byte */
+        switch (*text | 32) {
+            case 't': return !strncasecmp(text, "traceparent:", 12) || !strncasecmp(text, "tracestate:", 11);
+            case 'x': return !strncasecmp(text, "x-amzn-trace-id:", 16);
+        }
+        return 0;
+    }
     static inline PyObject *obsv_traceparent(unsigned long long hi, unsigned long long lo, unsigned long long id, int flags) {
         PyObject *made = PyUnicode_New(55, 127);
         if (!made) return NULL;
@@ -350,6 +360,7 @@ cdef extern from *:
     unsigned char *put_eight "obsv_put_eight"(unsigned char *at, const void *data) noexcept
     const char *utf8_of "obsv_utf8"(object text, Py_ssize_t *length) noexcept
     unsigned char *put_big "obsv_put_big"(unsigned char *at, unsigned long long value) noexcept
+    bint carries "obsv_carries"(bytes line) noexcept
     str traceparent "obsv_traceparent"(unsigned long long hi, unsigned long long lo, unsigned long long id, int flags)
     str xray "obsv_xray"(unsigned long long hi, unsigned long long lo, unsigned long long id, int flags)
     bint small "obsv_small"(object number, long long *value) noexcept

@@ -73,6 +73,14 @@ def flat(attributes: dict[str, object]) -> tuple[object, ...]:
     return tuple(attributes.items())
 
 
+_CARRYING = (b"traceparent:", b"tracestate:", b"x-amzn-trace-id:")
+
+
+def carries(line: bytes) -> bool:
+    """Tell whether this is a line of a request's head that carries a trace."""
+    return line[:16].lower().startswith(_CARRYING)
+
+
 def traceparent(hi: int, lo: int, id64: int, flags: int) -> str:
     """Write a ``traceparent``."""
     return f"00-{hi:016x}{lo:016x}-{id64:016x}-{flags & 3:02x}"

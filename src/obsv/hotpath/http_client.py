@@ -20,9 +20,9 @@ else:
     from . import shim as cython
 
 if cython.compiled:
-    from cython.cimports.obsv.hotpath._native import traceparent, xray
+    from cython.cimports.obsv.hotpath._native import carries, traceparent, xray
 else:
-    from ._native_py import traceparent, xray
+    from ._native_py import carries, traceparent, xray
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -326,15 +326,13 @@ def write_late(connection: Any) -> None:
         return
     lines = connection._buffer
     for line in lines:
-        if line and line[0] in _INITIALS and line.partition(b":")[0].lower() in _CONTEXT_BYTES:
+        if type(line) is bytes and carries(line):
             return
     for name, value in carried(span):
         lines.append(f"{name}: {value}".encode("ascii"))
 
 
 _LATE = frozenset(("obsv.patches.botocore", "obsv.patches.requests"))
-_CONTEXT_BYTES = frozenset([name.encode() for name in _CONTEXT])
-_INITIALS = frozenset(b"tTxX")
 
 
 # ---------------------------------------------------------------------- one span for one request

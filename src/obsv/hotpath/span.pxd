@@ -54,6 +54,8 @@ cdef class Span(Readable):
     @cython.locals(queue=BoundedQueue)
     cpdef end(self, end_time=*)
     cpdef begin(self, parent)
+    cpdef enter(self)
+    cpdef leave(self, error)
     cdef Py_ssize_t held(self)
     cdef _child(self, Span parent)
     cpdef join(self, Span parent)

@@ -78,8 +78,8 @@ PART = 512
 SHORT = 256
 """Longest text, in characters, that is taken as an attribute without weighing it."""
 
-_SPAN_BYTES = 400  # what a finished span holds in memory, without its attributes
-_ATTRIBUTE_BYTES = 128  # a dict entry with a short value
+_SPAN_BYTES = cython.declare(cython.Py_ssize_t, 400)  # what a finished span holds in memory, without its attributes
+_ATTRIBUTE_BYTES = cython.declare(cython.Py_ssize_t, 128)  # a dict entry with a short value
 
 _current: ContextVar[Any] = ContextVar("obsv_current", default=None)
 
@@ -633,21 +633,17 @@ class Span(Readable):
             queue: BoundedQueue = each
             queue.put(spans, count, size)
 
-    def __enter__(self) -> Span:
+    def enter(self) -> None:
+        """Begin below what is current here, and become current: what ``with`` does."""
         if self.started:
             # OpenTelemetry: `with tracer.start_span(...)` makes it end at the end of the block, and not current.
-            return self
+            return
         self.begin(context_get(_current))
         if self.id64:
             self.token = context_set(_current, self)
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def leave(self, error: BaseException | None) -> None:
+        """Restore what was current before, note the exception that leaves the block, if any, and end."""
         token = self.token
         if token is not None:
             self.token = None
@@ -660,6 +656,18 @@ class Span(Readable):
             # of what leaves its block that it did not escape.
             self._fail(error, token is None or not self.scope.by_api)
         self.end()
+
+    def __enter__(self) -> Span:
+        self.enter()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.leave(error)
 
     def fail(self, error: BaseException) -> None:
         """Record an exception that leaves the span and set the status to error.

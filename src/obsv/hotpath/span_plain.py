@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 Span = common.Span
 SCOPE: Scope = vars(common)["SCOPE"]  # by name: the two modules import each other, which mypy takes amiss
 _SCALARS: frozenset[type] = vars(common)["_SCALARS"]
-_SPAN_BYTES, _ATTRIBUTE_BYTES = common._SPAN_BYTES, common._ATTRIBUTE_BYTES
+_SPAN_BYTES: int = vars(common)["_SPAN_BYTES"]
+_ATTRIBUTE_BYTES: int = vars(common)["_ATTRIBUTE_BYTES"]
 _current = common._current
 _enter, _exit = Span.__enter__, Span.__exit__
 _new = Span.__new__

@@ -5,6 +5,8 @@ requests and botocore stand on it: for their requests this runs too, and does li
 
 from __future__ import annotations
 
+from threading import current_thread
+
 from . import faults
 from .headers import outgoing
 from .http_client import below_client, connected, text, write_late, writes_late
@@ -17,13 +19,18 @@ if TYPE_CHECKING:
 
 WHERE = "patch urllib3"
 _CONTEXT = frozenset(("traceparent", "x-amzn-trace-id"))
+_SENTRY = "sentry-sdk."  # how the names of its threads begin
 
 
-def covered(pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Tell whether a library above has a span for a request, or decided against one, or it is none of the program's."""
-    if below_client():
-        return True
-    span = current_span()
+def skipped(pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Tell whether a request has no span of urllib3's own.
+
+    A library above has one for it, or decided against one, or the request is none of the program's.
+    """
+    return below_client() or _covered(current_span()) or suppressed() or current_thread().name.startswith(_SENTRY)
+
+
+def _covered(span: Span) -> bool:
     if span.kind_value == CLIENT or span.kind_value == PRODUCER:
         if span.recording:
             if "rpc.method" in span.attributes or (
@@ -32,7 +39,7 @@ def covered(pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
                 return True
         elif span.id64 and not span.flags & 1:
             return True  # not sampled: there is nothing to tell, and the library above has written the headers
-    return suppressed()
+    return False
 
 
 def sending(function: Callable[..., Any], switch: Any, scope: Scope) -> Callable[..., Any]:

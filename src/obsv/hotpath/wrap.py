@@ -11,6 +11,7 @@ from __future__ import annotations
 from _functools import partial  # type: ignore[import-not-found]  # `functools` itself loads ten modules
 
 from . import faults
+from .around import Call, around
 from .errors import safe_text
 from .span import Scope, Span, attach, current, detach, new_span
 
@@ -20,90 +21,9 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     Made = TypeVar("Made", bound=Callable[..., Any])
-    Hook = Callable[[Span, Any, tuple[Any, ...], dict[str, Any]], Callable[[Any], None] | None]
-    Unless = Callable[[Any, tuple[Any, ...], dict[str, Any]], bool]
-    Failed = Callable[[Span, Exception], None]
 
 # inspect's flags, written out: importing inspect costs more than the rest of obsv.
 _GENERATOR, _COROUTINE, _ITERABLE_COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x100, 0x200
-
-
-class Call:
-    """How calls of one function are seen.
-
-    Attributes:
-        scope: The instrumentation scope of the spans.
-        name: The span's name until the hook knows a better one.
-        kind: The span's kind.
-        hook: Called as ``hook(span, instance, args, kwargs)`` when the span has begun and is current. It may change
-            ``kwargs``, and may return a function that is called with the result.
-        unless: Called as ``unless(instance, args, kwargs)`` before anything else; when true, the call goes through
-            untouched.
-        where: The place named when the hook fails.
-        failed: Called as ``failed(span, error)`` with an ``Exception`` that a plain function raises, before the span
-            notes it and ends.
-        active: False when the patch was taken back but its wrapper could not be (somebody wrapped it again).
-    """
-
-    __slots__ = ("active", "failed", "hook", "kind", "name", "scope", "unless", "where")
-
-    def __init__(
-        self,
-        scope: Scope,
-        name: str,
-        kind: int,
-        hook: Hook | None = None,
-        unless: Unless | None = None,
-        where: str = "",
-        failed: Failed | None = None,
-    ) -> None:
-        self.scope = scope
-        self.name = name
-        self.kind = kind
-        self.hook = hook
-        self.unless = unless
-        self.where = where or name
-        self.failed = failed
-        self.active = True
-
-    def span(self, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Span | None:
-        """Make the span of one call, not begun; None when the call is not to be seen."""
-        if not self.active or not self.scope.outlet.enabled:
-            return None
-        if self.unless is not None and self.left_out(instance, args, kwargs):
-            return None
-        return self.make()
-
-    def make(self) -> Span:
-        """Make a span, not begun. A subclass may return any context manager that gives one."""
-        return new_span(self.scope, self.name, self.kind)
-
-    def left_out(self, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-        """Ask ``unless``, guarded; a call that it fails on goes through untouched."""
-        try:
-            return bool(self.unless is not None and self.unless(instance, args, kwargs))
-        except Exception as error:  # noqa: BLE001 - a patch of ours
-            faults.report(self.where, error)
-            return True
-
-    def before(
-        self, span: Span, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Callable[[Any], None] | None:
-        """Run the hook, guarded."""
-        if self.hook is None:
-            return None
-        try:
-            return self.hook(span, instance, args, kwargs)
-        except Exception as error:  # noqa: BLE001 - a patch of ours
-            faults.report(self.where, error)
-            return None
-
-    def after(self, finish: Callable[..., None], *told: Any) -> None:
-        """Run what the hook returned, or ``failed``, guarded."""
-        try:
-            finish(*told)
-        except Exception as error:  # noqa: BLE001 - a patch of ours
-            faults.report(self.where, error)
 
 
 def wrap(function: Callable[..., Any], call: Call, method: bool) -> Callable[..., Any]:
@@ -121,9 +41,10 @@ def wrap(function: Callable[..., Any], call: Call, method: bool) -> Callable[...
         return _async_generator(function, call, method)
     if flags & _GENERATOR:
         return _generator(function, call, method)
-    from .around import around  # not for a program that wraps nothing
-
-    return wraps(function)(around(function, call, _maker(call), method))
+    if type(call).make is not Call.make:
+        return wraps(function)(_in_context(function, call))
+    made: Callable[..., Any] = around(function, call, method)
+    return wraps(function)(made)
 
 
 def wraps(function: Callable[..., Any]) -> Callable[[Made], Made]:
@@ -155,6 +76,18 @@ def _maker(call: Call) -> Callable[[Scope, str, int], Span]:
     if type(call).make is Call.make:
         return new_span
     return lambda scope, name, kind: call.make()
+
+
+def _in_context(function: Callable[..., Any], call: Call) -> Callable[..., Any]:
+    """Wrap a plain function whose spans a subclass makes."""
+
+    def call_in_context(*args: Any, **kwargs: Any) -> Any:
+        if not call.active or not call.scope.outlet.enabled:
+            return function(*args, **kwargs)
+        with call.make():
+            return function(*args, **kwargs)
+
+    return call_in_context
 
 
 def _coroutine(function: Callable[..., Any], call: Call, method: bool) -> Callable[..., Any]:

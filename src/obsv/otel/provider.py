@@ -14,9 +14,10 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 
 from .. import guests
 from ..hotpath import faults
+from ..hotpath.around import Call
 from ..hotpath.errors import safe_text
 from ..hotpath.span import NO_RECORD, NO_STATUS, OUTLET, Scope, Span, _moment, attach, current, detach, new_span
-from ..hotpath.wrap import Call, decorate, wrap
+from ..hotpath.wrap import decorate, wrap
 from . import attach as foreign
 from .context import as_context
 from .resource import resource_of

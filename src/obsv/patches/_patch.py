@@ -18,9 +18,10 @@ import sys
 from _functools import partial  # type: ignore[import-not-found]
 
 from ..hotpath import faults
+from ..hotpath.around import Call
 from ..hotpath.errors import safe_text
 from ..hotpath.span import CLIENT, CONSUMER, INTERNAL, PRODUCER, SERVER, Scope
-from ..hotpath.wrap import Call, wrap, wraps
+from ..hotpath.wrap import wrap, wraps
 from . import _hook
 
 TYPE_CHECKING = False
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any, TypeVar
 
-    from ..hotpath.wrap import Failed, Unless
+    from ..hotpath.around import Failed, Unless
 
     Described = TypeVar("Described", bound=Callable[..., Any])
     Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]

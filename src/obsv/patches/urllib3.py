@@ -9,10 +9,9 @@ What Sentry sends has none: its span processor would send that span too, and so 
 from __future__ import annotations
 
 from functools import wraps
-from threading import current_thread
 from typing import TYPE_CHECKING, Any
 
-from ..hotpath.urllib3_client import covered, ending, sending
+from ..hotpath.urllib3_client import ending, sending, skipped
 from . import _hook
 from ._api import Patch
 from ._http_client import answered, describe, set_connections, text
@@ -25,12 +24,6 @@ if TYPE_CHECKING:
 patch = Patch("urllib3", requires="urllib3 >= 1.26", semconv="http/http-spans (client)")
 
 _VERSIONS: dict[Any, str] = {10: "1.0", 11: "1.1", 20: "2"}
-_SENTRY = "sentry-sdk."  # how the names of its threads begin
-
-
-def skipped(pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Tell whether a request has no span of urllib3's own."""
-    return covered(pool, args, kwargs) or current_thread().name.startswith(_SENTRY)
 
 
 @patch.client("urllib3.connectionpool:HTTPConnectionPool.urlopen", unless=skipped)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from obsv.hotpath import faults
+from obsv.hotpath.around import Call
 from obsv.hotpath.span import ERROR, SCOPE, UNSET, Span, current_span, span
-from obsv.hotpath.wrap import Call, decorate, wrap
+from obsv.hotpath.wrap import decorate, wrap
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -1,0 +1,7 @@
+from obsv.hotpath.span cimport Scope, Span
+
+cdef class Call:
+    cdef public Scope scope
+    cdef public object name, hook, unless, where, failed
+    cdef public int kind
+    cdef public bint active

@@ -1,0 +1,113 @@
+"""What the span of a redis command says, compiled: it runs for each command.
+
+Rules: OpenTelemetry semantic conventions, "Redis". Arguments never leave the process, keys neither.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .span import Span
+
+    Pairs = tuple[tuple[str, Any], ...]
+
+_MAX_ARGUMENTS = 16  # placeholders that are written out
+_MAX_KNOWN = 1024  # descriptions that are kept
+_MAX_WORD = 64  # characters of a command whose description is kept
+
+# Commands whose first argument says what they do (``CONFIG GET``); it is no user's text.
+_CONTAINERS = frozenset(
+    ("ACL", "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "DEBUG", "FUNCTION", "LATENCY", "MEMORY", "MODULE", "OBJECT")
+    + ("PUBSUB", "SCRIPT", "SLOWLOG", "XGROUP", "XINFO")
+)
+
+_known: dict[tuple[Any, ...], tuple[str, Pairs]] = {}
+
+
+def describe_command(span: Span, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Name the span of one command and set what is known of it.
+
+    What it says depends on the command, the number of its arguments and the server: so it is put together once.
+    """
+    if not span.recording:
+        return
+    word = args[0] if args else None
+    options = _options(client)
+    if type(word) is str and options is not None:
+        key = (word, len(args), options.get("path"), options.get("host"), options.get("port"), options.get("db"))
+        try:
+            found = _known.get(key)
+        except TypeError:  # an option of somebody's that cannot be hashed
+            found = None
+        if found is None:
+            found = _describe(client, args)
+            _keep(key, word, found)
+    else:
+        found = _describe(client, args)
+    span.name, pairs = found
+    for name, value in pairs:
+        span.set_attribute(name, value)
+
+
+def _describe(client: Any, args: tuple[Any, ...]) -> tuple[str, Pairs]:
+    name, text = say(args)
+    return name, (*place(client), ("db.operation.name", name), ("db.query.text", text))
+
+
+def _keep(key: tuple[Any, ...], word: str, found: tuple[str, Pairs]) -> None:
+    """Keep a description that depends on nothing but its key."""
+    if len(word) > _MAX_WORD or word.strip().upper() in _CONTAINERS:
+        return
+    if not all([part is None or type(part) is str or type(part) is int for part in key]):
+        return
+    if len(_known) >= _MAX_KNOWN:
+        _known.clear()
+    _known[key] = found
+
+
+def _options(client: Any) -> dict[str, Any] | None:
+    """Return what a client's connections are made with; None for a cluster: the node is chosen later."""
+    options = getattr(getattr(client, "connection_pool", None), "connection_kwargs", None)
+    return options if type(options) is dict else None
+
+
+def place(client: Any) -> Pairs:
+    """Return the attributes that say which server and database a client or pipeline speaks to."""
+    pairs: list[tuple[str, Any]] = [("db.system.name", "redis")]
+    options = _options(client)
+    if options is not None:
+        path, host, port = options.get("path"), options.get("host"), options.get("port")
+        if path:
+            pairs.append(("server.address", str(path)))
+        else:
+            if host:
+                pairs.append(("server.address", str(host)))
+            if isinstance(port, int):
+                pairs.append(("server.port", port))
+        pairs.append(("db.namespace", str(options.get("db") or 0)))
+    return tuple(pairs)
+
+
+def say(arguments: Any) -> tuple[str, str]:
+    """Return a command's name and its text with the arguments masked.
+
+    >>> say(("set", "user:7", "Ada"))
+    ('SET', 'SET ? ?')
+    """
+    words = _text(arguments[0]).split() if len(arguments) else []
+    if not words:
+        return "redis", ""
+    rest = len(arguments) - 1
+    name = words[0].upper()
+    if len(words) > 1:  # redis-py sends "CONFIG GET" as one argument
+        name = f"{name} {words[1].upper()}" if name in _CONTAINERS else name
+    elif name in _CONTAINERS and rest and _text(arguments[1]).isalpha():
+        name = f"{name} {_text(arguments[1]).upper()}"
+        rest -= 1
+    return name, name + " ?" * min(rest, _MAX_ARGUMENTS) + (" …" if rest > _MAX_ARGUMENTS else "")
+
+
+def _text(word: object) -> str:
+    return word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word)
