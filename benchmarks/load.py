@@ -1,6 +1,7 @@
-"""Load from a process of its own: ``python -m benchmarks.load PORT REQUESTS`` prints what it saw as JSON.
+"""Load from a process of its own: ``python -m benchmarks.load PORTS TURNS REQUESTS`` prints what it saw as JSON.
 
-Eight connections are kept open, and each asks again as soon as it is answered.
+The services at these ports (separated by commas) take turns of so many requests, so that a slow moment of the machine
+hits all alike. In its turn a service has eight connections, each of which asks again as soon as it is answered.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import selectors
 import socket
 import sys
 import time
+from typing import Any
 
 CONNECTIONS = 8
 _END = b"\r\n\r\n"
@@ -76,14 +78,24 @@ def _silent() -> list[tuple[selectors.SelectorKey, int]]:
     raise SystemExit("the service has not answered for 30 s")
 
 
+def take_turns(ports: list[int], turns: int, requests: int) -> list[dict[str, Any]]:
+    """Load the services in turn; return for each the seconds of its turns and what its requests took."""
+    seen: list[dict[str, Any]] = [{"seconds": [], "took": []} for _ in ports]
+    for _ in range(turns):
+        for port, told in zip(ports, seen, strict=True):
+            begin = time.perf_counter()
+            told["took"] += load(port, requests)
+            told["seconds"].append(time.perf_counter() - begin)
+    for told in seen:
+        took = sorted(told.pop("took"))
+        told |= {"p50": took[len(took) // 2], "p99": took[len(took) * 99 // 100]}
+    return seen
+
+
 def main() -> None:
     """Load, then tell."""
-    port, requests = int(sys.argv[1]), int(sys.argv[2])
-    begin = time.perf_counter()
-    took = sorted(load(port, requests))
-    seconds = time.perf_counter() - begin
-    answer = {"seconds": seconds, "p50": took[len(took) // 2], "p99": took[len(took) * 99 // 100]}
-    print(json.dumps(answer), flush=True)
+    ports, turns, requests = sys.argv[1:]
+    print(json.dumps(take_turns([int(port) for port in ports.split(",")], int(turns), int(requests))), flush=True)
 
 
 if __name__ == "__main__":

@@ -447,21 +447,26 @@ class Span(Readable):
         ):
             self._new_local()
             return
-        trace: LocalTrace = parent.trace or parent._gather()
+        trace: LocalTrace | None = parent.trace or parent._gather()
+        if trace is None:
+            self._new_local()
+            return
         self.trace = trace
         self.generation = _generation
         self.offset = trace.offset
         self.start_ns = monotonic_ns() + trace.offset
 
-    def _gather(self) -> LocalTrace:
-        """Make the local trace of a local root, which has been alone until now."""
+    def _gather(self) -> LocalTrace | None:
+        """Make the local trace of a local root, which has been alone until now; None when it has just ended."""
         trace = LocalTrace()
         trace.root64 = self.id64
         trace.offset = self.offset
         if self.known_context is not None:
             trace.contexts = {self.id64: self.known_context}
-        self.trace = trace
-        return trace
+        # Nothing is called from here on: in another thread a child may have been first, or the root may have ended.
+        if self.trace is None and self.recording:
+            self.trace = trace
+        return self.trace
 
     def _child(self, parent: Span) -> None:
         if parent.trace_hi == 0 and parent.trace_lo == 0:

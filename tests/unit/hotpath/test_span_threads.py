@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from obsv.hotpath import compiled
 from obsv.hotpath import span as hot
 from obsv.hotpath.queue import BoundedQueue
 
@@ -49,6 +50,27 @@ def test_no_span_is_lost_or_sent_twice(queue: BoundedQueue) -> None:
     spans = [span for part in parts for span in part]
     assert len(spans) == TRACES * (THREADS * CHILDREN + 1)
     assert len({span.id64 for span in spans}) == len(spans)
+
+
+@pytest.mark.skipif(compiled(), reason="no other thread runs in the midst of compiled code")
+@pytest.mark.parametrize("meanwhile", ["another child begins and ends", "the root ends"])
+def test_a_first_child_is_not_alone(queue: BoundedQueue, monkeypatch: pytest.MonkeyPatch, meanwhile: str) -> None:
+    root = hot.start_span(hot.SCOPE, "root", 0, None)
+    make = hot.LocalTrace
+
+    def interrupted() -> hot.LocalTrace:
+        monkeypatch.setattr(hot, "LocalTrace", make)
+        if meanwhile == "the root ends":
+            root.end()
+        else:
+            hot.start_span(hot.SCOPE, "other", 0, root).end()
+        return make()
+
+    monkeypatch.setattr(hot, "LocalTrace", interrupted)
+    hot.start_span(hot.SCOPE, "child", 0, root).end()
+    root.end()
+    names = sorted(span.name for part in queue.take(100) for span in part)
+    assert names == (["child", "root"] if meanwhile == "the root ends" else ["child", "other", "root"])
 
 
 def test_a_part_is_never_longer_than_the_queue(queue: BoundedQueue) -> None:
