@@ -135,7 +135,7 @@ def _scenario(client: str) -> Scenario:
             Peer(SDK, _measure(client, _sdk), "opentelemetry"),
             Peer(DDTRACE, _measure(client, _ddtrace), "ddtrace"),
         ),
-        20_000 if client == "sqlite3" else 4_000,
+        {"sqlite3": 20_000, "botocore": 2_000}.get(client, 4_000),
         (Less("adds", (SDK,), 10), Less("adds", (SDK, DDTRACE), 1)),
         few=1_000 if client == "sqlite3" else 200,
     )

@@ -14,9 +14,14 @@ else:
     from . import shim as cython
 
 if cython.compiled:
+    from cython.cimports.cpython.object import PyObject_Call as apply  # `f(*args, **kwargs)` would copy kwargs again
     from cython.cimports.obsv.hotpath.span import new_span
 else:
     from .span import new_span
+
+    def apply(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return function(*args, **kwargs)
+
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -134,7 +139,7 @@ def around(function: Callable[..., Any], call: Call, method: bool) -> Callable[.
                     finish = hook(span, instance, rest, kwargs)
                 except Exception as error:  # noqa: BLE001 - a patch of ours
                     faults.report(call.where, error)
-            result = function(*args, **kwargs) if kwargs else function(*args)  # no copy of an empty dict
+            result = apply(function, args, kwargs)
             if finish is not None:
                 try:
                     finish(result)

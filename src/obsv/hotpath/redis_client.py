@@ -36,7 +36,9 @@ def describe_command(span: Span, client: Any, args: tuple[Any, ...], kwargs: dic
     word = args[0] if args else None
     options = _options(client)
     if type(word) is str and options is not None:
-        key = (word, len(args), options.get("path"), options.get("host"), options.get("port"), options.get("db"))
+        host = options.get("host")
+        path = options.get("path") if host is None else None  # a Unix socket has no host
+        key = (word, len(args), path, host, options.get("port"), options.get("db"))
         try:
             found = _known.get(key)
         except TypeError:  # an option of somebody's that cannot be hashed
@@ -79,7 +81,7 @@ def place(client: Any) -> Pairs:
     options = _options(client)
     if options is not None:
         path, host, port = options.get("path"), options.get("host"), options.get("port")
-        if path:
+        if path and host is None:
             pairs.append(("server.address", str(path)))
         else:
             if host:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from benchmarks.load import load
+from benchmarks.load import load, take_turns
 from benchmarks.scenarios.latency import _histogram, _quantile
 
 from programs import environment
@@ -26,6 +26,13 @@ def test_every_request_is_answered_and_timed(requests: int, http_echo: EchoServe
     assert len(took) == requests
     assert min(took) > 0
     assert sorted(each["path"] for each in http_echo.requests) == sorted(f"/orders/{n}" for n in range(requests))
+
+
+def test_services_take_turns(http_echo: EchoServer) -> None:
+    seen = take_turns([http_echo.port, http_echo.port], 3, 4)
+    assert [len(told["seconds"]) for told in seen] == [3, 3]
+    assert all(0 < told["p50"] <= told["p99"] for told in seen)
+    assert len(http_echo.requests) == 24
 
 
 def test_the_service_asks_the_database_and_calls_twice(http_echo: EchoServer) -> None:
