@@ -1,7 +1,8 @@
 """Load from a process of its own: ``python -m benchmarks.load PORTS TURNS REQUESTS`` prints what it saw as JSON.
 
 The services at these ports (separated by commas) take turns of so many requests, so that a slow moment of the machine
-hits all alike. In its turn a service has eight connections, each of which asks again as soon as it is answered.
+hits all alike. In its turn a service has eight connections, each of which asks again as soon as it is answered. After
+it there is a pause, in which it may send what it has to tell: not while the next one is at work.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import time
 from typing import Any
 
 CONNECTIONS = 8
+PAUSE = 1.2
+"""Seconds after a turn: more than obsv waits before it sends."""
 _END = b"\r\n\r\n"
 
 
@@ -78,7 +81,7 @@ def _silent() -> list[tuple[selectors.SelectorKey, int]]:
     raise SystemExit("the service has not answered for 30 s")
 
 
-def take_turns(ports: list[int], turns: int, requests: int) -> list[dict[str, Any]]:
+def take_turns(ports: list[int], turns: int, requests: int, pause: float = PAUSE) -> list[dict[str, Any]]:
     """Load the services in turn; return for each the seconds of its turns and what its requests took."""
     seen: list[dict[str, Any]] = [{"seconds": [], "took": []} for _ in ports]
     for _ in range(turns):
@@ -86,6 +89,7 @@ def take_turns(ports: list[int], turns: int, requests: int) -> list[dict[str, An
             begin = time.perf_counter()
             told["took"] += load(port, requests)
             told["seconds"].append(time.perf_counter() - begin)
+            time.sleep(pause)
     for told in seen:
         took = sorted(told.pop("took"))
         told |= {"p50": took[len(took) // 2], "p99": took[len(took) * 99 // 100]}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PLACE = 8.5
 WARM_UP = 300
-TURNS = 20
+TURNS = 4
 
 
 def _obsv(url: str) -> tuple[list[str], dict[str, str]]:

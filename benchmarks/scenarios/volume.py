@@ -130,8 +130,13 @@ def _together(run: Run, count: int) -> float:
     return took
 
 
-def _losses(start: Callable[[str], tuple[Run, Callable[[], object]]]) -> Callable[[str, int], dict[str, float]]:
+def _losses(
+    start: Callable[[str], tuple[Run, Callable[[], object]]], most: int = 500_000
+) -> Callable[[str, int], dict[str, float]]:
+    """Measure what of a tight loop arrives; ``most`` operations of those that would take minutes for all of them."""
+
     def measure(url: str, operations: int) -> dict[str, float]:
+        operations = min(operations, most)
         received(url)
         run, flush = start(url)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -219,9 +224,9 @@ SCENARIOS = (
         "500,000 spans in a tight loop, default settings",
         (
             Peer(OBSV, _losses(_obsv_losing), "obsv"),
-            Peer(SDK, _losses(_sdk), "opentelemetry"),
-            Peer(DDTRACE, _losses(_ddtrace), "ddtrace"),
-            Peer(SENTRY, _losses(_sentry), "sentry"),
+            Peer(SDK, _losses(_sdk, 100_000), "opentelemetry"),
+            Peer(DDTRACE, _losses(_ddtrace, 100_000), "ddtrace"),
+            Peer(SENTRY, _losses(_sentry, 20_000), "sentry"),
         ),
         500_000,
         (AtMost("lost %", 0), AtMost("MB", BOUND)),

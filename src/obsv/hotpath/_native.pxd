@@ -5,7 +5,6 @@ cdef extern from *:
     """
     #include <stdint.h>
     #include <string.h>
-    #include <strings.h>
     #include <time.h>
     #include <poll.h>
     #include <unistd.h>
@@ -304,11 +303,16 @@ cdef extern from *:
         return at;
     }
     /* Is this a line of a request's head that carries a trace? For an exact bytes object. */
+    static inline int obsv_begins(const char *text, const char *word) { /* word: lower case; whatever the locale */
+        for (; *word; text++, word++)
+            if ((*text >= 'A' && *text <= 'Z' ? *text | 32 : *text) != *word) return 0;
+        return 1;
+    }
     static inline int obsv_carries(PyObject *line) {
         const char *text = PyBytes_AS_STRING(line); /* ends with a zero byte */
         switch (*text | 32) {
-            case 't': return !strncasecmp(text, "traceparent:", 12) || !strncasecmp(text, "tracestate:", 11);
-            case 'x': return !strncasecmp(text, "x-amzn-trace-id:", 16);
+            case 't': return obsv_begins(text, "traceparent:") || obsv_begins(text, "tracestate:");
+            case 'x': return obsv_begins(text, "x-amzn-trace-id:");
         }
         return 0;
     }

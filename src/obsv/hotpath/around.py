@@ -1,3 +1,4 @@
+# cython: nonecheck=True
 """How calls of a function are seen, and a plain function inside a span: what runs for each call of a patched client.
 
 Compiled. What it does is told in ``wrap``, which has the wrappers of coroutines and generators.
@@ -18,10 +19,6 @@ if cython.compiled:
     from cython.cimports.obsv.hotpath.span import new_span
 else:
     from .span import new_span
-
-    def apply(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return function(*args, **kwargs)
-
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,23 +128,29 @@ def around(function: Callable[..., Any], call: Call, method: bool) -> Callable[.
         if unless is not None and call.left_out(instance, rest, kwargs):
             return function(*args, **kwargs)
         span: Span = new_span(scope, name, kind)
-        span.enter()
         try:
+            span.enter()
             finish = None
             if hook is not None:
                 try:
                     finish = hook(span, instance, rest, kwargs)
                 except Exception as error:  # noqa: BLE001 - a patch of ours
                     faults.report(call.where, error)
-            result = apply(function, args, kwargs)
+            try:
+                if cython.compiled:
+                    result = apply(function, args, kwargs)
+                else:
+                    result = function(*args, **kwargs)
+            except Exception as error:
+                if failed is not None:
+                    call.after(failed, span, error)
+                raise
             if finish is not None:
                 try:
                     finish(result)
                 except Exception as error:  # noqa: BLE001 - a patch of ours
                     faults.report(call.where, error)
         except BaseException as error:
-            if failed is not None and isinstance(error, Exception):
-                call.after(failed, span, error)
             span.leave(error)
             raise
         span.leave(None)

@@ -4,9 +4,11 @@ from obsv.hotpath.span cimport Span
 
 cdef dict _known
 
-@cython.locals(options=dict, found=tuple, pairs=tuple)
+@cython.locals(options=dict, found=tuple, pairs=tuple, key=tuple)
 cpdef describe_command(Span span, object client, tuple args, dict kwargs)
-cdef tuple _describe(object client, tuple args)
+cdef bint _plain(object option) except -1
+cdef tuple _describe(dict options, tuple args)
+cdef tuple _place(dict options)
 cdef _keep(tuple key, str word, tuple found)
 cdef dict _options(object client)
 cpdef tuple place(object client)

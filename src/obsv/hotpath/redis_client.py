@@ -35,34 +35,38 @@ def describe_command(span: Span, client: Any, args: tuple[Any, ...], kwargs: dic
         return
     word = args[0] if args else None
     options = _options(client)
-    if type(word) is str and options is not None:
-        host = options.get("host")
-        path = options.get("path") if host is None else None  # a Unix socket has no host
-        key = (word, len(args), path, host, options.get("port"), options.get("db"))
-        try:
-            found = _known.get(key)
-        except TypeError:  # an option of somebody's that cannot be hashed
-            found = None
-        if found is None:
-            found = _describe(client, args)
+    key: tuple[Any, ...] | None = None
+    if type(word) is str:
+        if options is None:
+            key = (word, len(args))
+        else:
+            host, port, db = options.get("host"), options.get("port"), options.get("db")
+            path = options.get("path") if host is None else None  # a Unix socket has no host
+            if _plain(host) and _plain(port) and _plain(db) and _plain(path):
+                key = (word, len(args), host, port, db, path)
+    found = None if key is None else _known.get(key)
+    if found is None:
+        found = _describe(options, args)
+        if key is not None:
             _keep(key, word, found)
-    else:
-        found = _describe(client, args)
     span.name, pairs = found
     for name, value in pairs:
         span.set_attribute(name, value)
 
 
-def _describe(client: Any, args: tuple[Any, ...]) -> tuple[str, Pairs]:
+def _plain(option: Any) -> bool:
+    """Tell whether an option may be part of a key: a value of another type that is equal would say something else."""
+    return option is None or type(option) is str or type(option) is int
+
+
+def _describe(options: dict[str, Any] | None, args: tuple[Any, ...]) -> tuple[str, Pairs]:
     name, text = say(args)
-    return name, (*place(client), ("db.operation.name", name), ("db.query.text", text))
+    return name, (*_place(options), ("db.operation.name", name), ("db.query.text", text))
 
 
 def _keep(key: tuple[Any, ...], word: str, found: tuple[str, Pairs]) -> None:
     """Keep a description that depends on nothing but its key."""
     if len(word) > _MAX_WORD or word.strip().upper() in _CONTAINERS:
-        return
-    if not all([part is None or type(part) is str or type(part) is int for part in key]):
         return
     if len(_known) >= _MAX_KNOWN:
         _known.clear()
@@ -72,13 +76,18 @@ def _keep(key: tuple[Any, ...], word: str, found: tuple[str, Pairs]) -> None:
 def _options(client: Any) -> dict[str, Any] | None:
     """Return what a client's connections are made with; None for a cluster: the node is chosen later."""
     options = getattr(getattr(client, "connection_pool", None), "connection_kwargs", None)
-    return options if type(options) is dict else None
+    if type(options) is dict:
+        return options
+    return dict(options) if isinstance(options, dict) else None
 
 
 def place(client: Any) -> Pairs:
     """Return the attributes that say which server and database a client or pipeline speaks to."""
+    return _place(_options(client))
+
+
+def _place(options: dict[str, Any] | None) -> Pairs:
     pairs: list[tuple[str, Any]] = [("db.system.name", "redis")]
-    options = _options(client)
     if options is not None:
         path, host, port = options.get("path"), options.get("host"), options.get("port")
         if path and host is None:

@@ -24,7 +24,7 @@ _SCALARS: frozenset[type] = vars(common)["_SCALARS"]
 _SPAN_BYTES: int = vars(common)["_SPAN_BYTES"]
 _ATTRIBUTE_BYTES: int = vars(common)["_ATTRIBUTE_BYTES"]
 _current = common._current
-_enter, _exit = Span.__enter__, Span.__exit__
+_enter, _leave = Span.enter, Span.leave
 _new = Span.__new__
 
 
@@ -68,7 +68,8 @@ def enter(self: SpanType) -> SpanType:
         or outlet.listener is not None
         or _current.get() is not None
     ):
-        return _enter(self)
+        _enter(self)
+        return self
     self.started = True
     self.flags = 3
     self.trace_hi = next_id()
@@ -97,15 +98,16 @@ def leave(
         or self.generation != common._generation
         or not self.flags & 1
     ):
-        _exit(self, kind, error, traceback)
+        _leave(self, error)
         return
+    # Nothing is called before: from here on no other thread begins a child of it, or ends it too.
+    self.ended = True
+    self.recording = False
     self.token = None
     try:
         _current.reset(token)
     except (ValueError, RuntimeError):  # left in another context than entered: a generator closed elsewhere
         common._count_lost_token()
-    self.ended = True
-    self.recording = False
     self.end_ns = monotonic_ns() + self.offset
     self.extra += _SPAN_BYTES + _ATTRIBUTE_BYTES * len(self.told)  # type: ignore[arg-type]
     for queue in outlet.queues:

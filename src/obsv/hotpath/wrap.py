@@ -79,7 +79,7 @@ def _maker(call: Call) -> Callable[[Scope, str, int], Span]:
 
 
 def _in_context(function: Callable[..., Any], call: Call) -> Callable[..., Any]:
-    """Wrap a plain function whose spans a subclass makes."""
+    """Wrap a plain function whose spans a subclass of :class:`Call` makes; it has no hooks."""
 
     def call_in_context(*args: Any, **kwargs: Any) -> Any:
         if not call.active or not call.scope.outlet.enabled:

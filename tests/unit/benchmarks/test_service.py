@@ -29,7 +29,7 @@ def test_every_request_is_answered_and_timed(requests: int, http_echo: EchoServe
 
 
 def test_services_take_turns(http_echo: EchoServer) -> None:
-    seen = take_turns([http_echo.port, http_echo.port], 3, 4)
+    seen = take_turns([http_echo.port, http_echo.port], 3, 4, 0.0)
     assert [len(told["seconds"]) for told in seen] == [3, 3]
     assert all(0 < told["p50"] <= told["p99"] for told in seen)
     assert len(http_echo.requests) == 24

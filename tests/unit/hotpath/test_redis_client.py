@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,10 +18,14 @@ WORDS = st.one_of(
     st.binary(max_size=10),
     st.just(None),
 )
-ODD = st.one_of(st.none(), st.integers(0, 1), st.text(max_size=3), st.binary(max_size=2), st.just([]))
+ODD = st.one_of(
+    st.none(), st.booleans(), st.integers(0, 1), st.just(1.0), st.text(max_size=3), st.binary(max_size=2), st.just([])
+)
 OPTIONS = st.one_of(
     st.none(),
-    st.fixed_dictionaries({}, optional={"host": ODD, "port": ODD, "db": ODD, "path": ODD, "password": st.just("secret")}),
+    st.fixed_dictionaries(
+        {}, optional={"host": ODD, "port": ODD, "db": ODD, "path": ODD, "password": st.just("secret")}
+    ),
 )
 
 
@@ -52,6 +57,21 @@ def test_another_server_or_database_is_another_place() -> None:
         attributes = described(client, ("GET", "key"))[1]
         seen.append((attributes["server.address"], attributes["db.namespace"]))
     assert seen == [("a", "0"), ("b", "0"), ("a", "1"), ("/run/redis", "0")]
+
+
+def test_equal_options_of_other_types_say_something_else() -> None:
+    seen = []
+    for db in (1, True, 1.0):
+        client = SimpleNamespace(connection_pool=SimpleNamespace(connection_kwargs={"host": "a", "db": db}))
+        seen.append(described(client, ("GET", "key"))[1]["db.namespace"])
+    assert seen == ["1", "True", "1.0"]
+
+
+def test_options_of_a_class_of_ones_own_count() -> None:
+    options = OrderedDict(host="cache", port=6380)
+    client = SimpleNamespace(connection_pool=SimpleNamespace(connection_kwargs=options))
+    attributes = described(client, ("GET", "key"))[1]
+    assert (attributes["server.address"], attributes["server.port"]) == ("cache", 6380)
 
 
 def test_a_client_without_a_pool_has_no_place() -> None:

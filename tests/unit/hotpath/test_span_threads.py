@@ -73,6 +73,23 @@ def test_a_first_child_is_not_alone(queue: BoundedQueue, monkeypatch: pytest.Mon
     assert names == (["child", "root"] if meanwhile == "the root ends" else ["child", "other", "root"])
 
 
+def test_children_begin_while_the_block_of_their_root_ends(queue: BoundedQueue) -> None:
+    def work(root: hot.Span) -> None:
+        for _ in range(5):
+            hot.start_span(hot.SCOPE, "child", 0, root).end()
+
+    for _ in range(300):
+        threads: list[threading.Thread] = []
+        with hot.span("root") as root:
+            threads = [threading.Thread(target=work, args=(root,)) for _ in range(2)]
+            threads[0].start()
+        threads[1].start()
+        for thread in threads:
+            thread.join()
+    spans = [span for part in queue.take(10**9) for span in part]
+    assert len(spans) == len({span.id64 for span in spans}) == 300 * 11
+
+
 def test_a_part_is_never_longer_than_the_queue(queue: BoundedQueue) -> None:
     root = hot.start_span(hot.SCOPE, "root", 0, None)
     for _ in range(10):

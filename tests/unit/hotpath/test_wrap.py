@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+from asyncio import CancelledError
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -92,6 +93,51 @@ def test_an_error_in_a_hook_is_contained(finished: Any, monkeypatch: pytest.Monk
     assert wrap(Target.double, Call(SCOPE, "x", 0, None, bad, where), True)(Target(), 1) == 2
     assert faults.counts[where] == before + 3
     assert len(finished.spans()) == 2  # where `unless` failed there is none
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit, CancelledError, GeneratorExit])
+def test_what_is_no_failure_ends_the_span_and_passes(finished: Any, raised: type[BaseException]) -> None:
+    def leave() -> None:
+        raise raised
+
+    with pytest.raises(raised):
+        wrap(leave, Call(SCOPE, "x", 0), False)()
+    assert finished.one().status_value == 0
+    assert current_span().is_recording() is False
+
+
+@pytest.mark.parametrize("place", ["hook", "finish", "failed"])
+def test_an_interrupt_in_a_description_ends_the_span_too(finished: Any, place: str) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    def work() -> None:
+        if place == "failed":
+            raise ValueError
+
+    hook = {"hook": interrupt, "finish": lambda *_: interrupt}.get(place)
+    with pytest.raises(KeyboardInterrupt):
+        wrap(work, Call(SCOPE, "x", 0, hook, failed=interrupt), False)()
+    assert finished.one().name == "x"
+    assert current_span().is_recording() is False
+
+
+def test_a_description_that_fails_beside_an_error_leaves_the_span_ended(
+    finished: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bad(*_: Any) -> None:
+        raise RuntimeError("ours")
+
+    def fail() -> None:
+        raise ValueError("theirs")
+
+    with pytest.raises(RuntimeError, match="ours"):  # under OBSV_RAISE
+        wrap(fail, Call(SCOPE, "x", 0, failed=bad), False)()
+    monkeypatch.delenv("OBSV_RAISE")
+    with pytest.raises(ValueError, match="theirs"):
+        wrap(fail, Call(SCOPE, "x", 0, failed=bad), False)()
+    assert [each.status_value for each in finished.spans()] == [ERROR, ERROR]
+    assert current_span().is_recording() is False
 
 
 def test_calls_that_are_not_to_be_seen(finished: Any) -> None:
