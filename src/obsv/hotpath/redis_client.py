@@ -48,7 +48,7 @@ def describe_command(span: Span, client: Any, args: tuple[Any, ...], kwargs: dic
     if found is None:
         found = _describe(options, args)
         if key is not None:
-            _keep(key, word, found)
+            _keep(key, found)
     span.name, pairs = found
     for name, value in pairs:
         span.set_attribute(name, value)
@@ -64,8 +64,9 @@ def _describe(options: dict[str, Any] | None, args: tuple[Any, ...]) -> tuple[st
     return name, (*_place(options), ("db.operation.name", name), ("db.query.text", text))
 
 
-def _keep(key: tuple[Any, ...], word: str, found: tuple[str, Pairs]) -> None:
+def _keep(key: tuple[Any, ...], found: tuple[str, Pairs]) -> None:
     """Keep a description that depends on nothing but its key."""
+    word: str = key[0]
     if len(word) > _MAX_WORD or word.strip().upper() in _CONTAINERS:
         return
     if len(_known) >= _MAX_KNOWN:
