@@ -37,7 +37,9 @@ def block_for(name: str, folder: Path = store.KEPT) -> str:
     if not loaded:
         return UNMEASURED
     results = [result for result, _ in loaded]
-    return (_bars(results) if name == "all" else _figures(results[0])) + "\n\n" + _origin(loaded)
+    if name == "all":
+        return f"{_bars(results)}\n\n{_origin(loaded)} {_versions(loaded)}"
+    return f"{_figures(results[0])}\n\n{_origin(loaded)}"
 
 
 def _bars(results: list[Result]) -> str:
@@ -59,7 +61,7 @@ def _figures(result: Result) -> str:
         )
     measures = list(dict.fromkeys(name for values in result.values.values() for name in values))
     lines = [
-        _line(["", *(f"{name}, {unit(name)}".rstrip(", ") for name in measures)]),
+        _line(["", *(name if unit(name) in name else f"{name}, {unit(name)}" for name in measures)]),
         _line(["---"] * (1 + len(measures))),
     ]
     for peer, values in result.values.items():
@@ -83,12 +85,18 @@ def _origin(loaded: list[tuple[Result, dict[str, str]]]) -> str:
     dates = sorted({each["date"] for each in about})
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     rounds = min(result.rounds() for result, _ in loaded)
-    versions = sorted({version for each in about for version in each.get("versions", "").split(", ") if version})
     first = about[0]
     return (
         f"Medians of {rounds} interleaved rounds of fresh processes, {when}, {first['python']}, {first['machine']}, "
-        f"{first['cpus']} CPUs. {', '.join(versions)}."
+        f"{first['cpus']} CPUs."
     )
+
+
+def _versions(loaded: list[tuple[Result, dict[str, str]]]) -> str:
+    """Name the packages; OpenTelemetry's instrumentations have one version."""
+    found = {version for _, about in loaded for version in about.get("versions", "").split(", ") if version}
+    found = {re.sub(r"^opentelemetry-instrumentation-\S+", "opentelemetry-instrumentation-*", each) for each in found}
+    return f"{', '.join(sorted(found))}."
 
 
 def main(arguments: list[str]) -> int:

@@ -96,8 +96,10 @@ class Less:
     def text(self) -> str:
         """Say it in words."""
         peers = " or ".join(self.peers) if len(self.peers) < 3 else f"the cheapest of {len(self.peers)}"
+        if self.measure == "adds":
+            return f"adds {self.times:g} times less than {peers}" if self.times > 1 else f"adds less than {peers}"
         if self.times >= 1:
-            return f"{self.times:g} times less {self.measure} than {peers}"
+            return f"{f'{self.times:g} times ' if self.times > 1 else ''}less {self.measure} than {peers}"
         return f"at most {1 / self.times:.3g} of the {self.measure} of {peers}"
 
     def found(self, value: float) -> str:

@@ -32,6 +32,13 @@ cdef extern from *:
         obsv_s1 = b | 1; /* both zero would stay zero for ever */
     }
 
+    static inline void obsv_pause(long nanoseconds) { /* less than a second; others have the interpreter meanwhile */
+        struct timespec time = {0, nanoseconds};
+        Py_BEGIN_ALLOW_THREADS
+        nanosleep(&time, NULL);
+        Py_END_ALLOW_THREADS
+    }
+
     static inline PyObject *obsv_context_get(PyObject *variable) {
         PyObject *value = NULL;
         if (PyContextVar_Get(variable, Py_None, &value) < 0) return NULL;
@@ -355,6 +362,7 @@ cdef extern from *:
     long long time_ns "obsv_time_ns"() noexcept nogil
     unsigned long long next_id "obsv_next_id"() noexcept nogil
     void seed "obsv_seed"(unsigned long long, unsigned long long) noexcept nogil
+    void pause "obsv_pause"(long nanoseconds) noexcept
     object context_get "obsv_context_get"(object variable)
     object context_set "PyContextVar_Set"(object variable, object value)
     int context_reset "PyContextVar_Reset"(object variable, object token) except -1

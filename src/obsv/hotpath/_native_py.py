@@ -6,7 +6,7 @@ from _contextvars import ContextVar
 from _functools import partial  # type: ignore[import-not-found]
 from _random import Random
 from _thread import _local
-from time import monotonic_ns, time_ns
+from time import monotonic_ns, sleep, time_ns
 
 __all__ = [
     "context_get",
@@ -19,6 +19,7 @@ __all__ = [
     "making",
     "monotonic_ns",
     "next_id",
+    "pause",
     "seed",
     "time_ns",
     "traceparent",
@@ -66,6 +67,11 @@ def making() -> int:
 def do_make(what: int) -> None:
     """Note whether it is."""
     _here.making = what
+
+
+def pause(nanoseconds: int) -> None:
+    """Let others have the interpreter for so long, less than a second."""
+    sleep(nanoseconds / 1e9)
 
 
 def flat(attributes: dict[str, object]) -> tuple[object, ...]:

@@ -7,12 +7,29 @@ find it locked. There may be many writers; there is one reader.
 
 from __future__ import annotations
 
+if 0:  # seen by the compiler only
+    import cython
+else:
+    from . import shim as cython
+
+if cython.compiled:
+    from cython.cimports.obsv.hotpath._native import pause
+else:
+    from ._native_py import pause
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
     from .span import Span
+
+
+STRETCH = 256
+"""Records that a writer puts into a queue that is more than half full before it gives way."""
+
+PAUSES = (60_000, 250_000, 1_000_000)
+"""Nanoseconds that it then waits: from a half, three quarters and seven eighths on."""
 
 
 class BoundedQueue:
@@ -28,18 +45,24 @@ class BoundedQueue:
         wake_at: From so many waiting records on the reader is woken before its time.
         wake: The lock on which the reader sleeps: releasing it is the wake-up.
         taken: Records that the last :meth:`take` returned.
+        busy: True while the reader gets on with sending: then a writer that is faster gives way, so that nothing is
+            lost. Somebody who makes a million spans a second in a loop never lets go of the interpreter by himself, and
+            CPython takes it away from him only every 5 ms. False while the reader waits for the receiver to come back:
+            waiting for it would not help.
         starter: Called by the first ``put``, to start the reader's thread.
     """
 
     __slots__ = (
         "accepted",
         "at",
+        "busy",
         "bytes",
         "dropped",
         "items",
         "max_bytes",
         "max_records",
         "open",
+        "owed",
         "ready",
         "records",
         "sleeping",
@@ -69,9 +92,14 @@ class BoundedQueue:
         self.sleeping = False
         self.started = False
         self.open = True
+        self.busy = False
+        self.owed = 0
 
     def put(self, item: Any, records: int, size: int) -> bool:
-        """Append ``item``, which counts as ``records`` records of together ``size`` bytes. Never blocks, never raises.
+        """Append ``item``, which counts as ``records`` records of together ``size`` bytes. Never raises.
+
+        It returns at once, but for a pause of at most a millisecond after each :data:`STRETCH` records while the queue
+        is more than half full and the reader is :attr:`busy`.
 
         Returns:
             False when it did not fit (or the queue is closed) and was dropped.
@@ -88,6 +116,8 @@ class BoundedQueue:
             self._start()
         elif self.sleeping and self.records >= self.wake_at:
             self._rouse()
+        elif self.busy and (self.bytes * 2 > self.max_bytes or self.records * 2 > self.max_records):
+            self._give_way(records)
         return True
 
     def put_one(self, span: Span) -> bool:
@@ -105,7 +135,17 @@ class BoundedQueue:
             self._start()
         elif self.sleeping and self.records >= self.wake_at:
             self._rouse()
+        elif self.busy and (self.bytes * 2 > self.max_bytes or self.records * 2 > self.max_records):
+            self._give_way(1)
         return True
+
+    def _give_way(self, records: int) -> None:
+        self.owed += records
+        if self.owed < STRETCH:
+            return
+        self.owed = 0
+        fill = max(self.bytes / self.max_bytes, self.records / self.max_records)
+        pause(PAUSES[0] if fill < 0.75 else PAUSES[1] if fill < 0.875 else PAUSES[2])
 
     def _refuse(self, records: int) -> bool:
         self.dropped += records
@@ -159,7 +199,7 @@ class BoundedQueue:
         self.at = 0
         self.records = 0
         self.bytes = 0
-        self.sleeping = False
+        self.sleeping = self.busy = False
 
     def _start(self) -> None:
         self.started = True

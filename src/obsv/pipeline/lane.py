@@ -394,6 +394,7 @@ class Lane:
         # A queue whose batch has to wait wakes nobody: an outage must not cost a wake-up a record.
         queues = [pending.queue for pending in self.pending.values() if pending.batch is None]
         for queue in queues:
+            queue.busy = False
             queue.sleeping = True
         # A record that came before `sleeping` was set has not woken us.
         if not any(queue.records >= queue.wake_at for queue in queues):
@@ -430,7 +431,9 @@ class Lane:
                     pending.since = monotonic()
                 elif monotonic() < pending.due:
                     break
+                pending.queue.busy = pending.attempts == 0  # else the receiver is away
                 if not self._send(pending, pending.batch, send):
+                    pending.queue.busy = False
                     break
 
     def _send(self, pending: _Pending, batch: Batch, send: Callable[[Batch], Result]) -> bool:

@@ -38,7 +38,9 @@ operations = st.one_of(
     st.tuples(st.just("update_name"), texts),
     st.tuples(st.just("end")),
 )
-numbers = st.integers(-(2**70), 2**70) | st.floats() | st.sampled_from([True, "1", None])
+numbers = (
+    st.integers(-(2**70), 2**70) | st.floats().map(lambda number: number or 0.0) | st.sampled_from([True, "1", None])
+)
 calls = st.tuples(
     st.sampled_from(["add", "set", "record"]),
     numbers,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from obsv.hotpath import faults
+from obsv.hotpath import faults, otlp
+from obsv.hotpath import span as hot
 from obsv.hotpath.span import current, suppressed
 from obsv.pipeline import Collector, Lane, Pipeline
 from obsv.pipeline import lane as lanes
@@ -437,6 +438,46 @@ def test_a_pipeline_flushes_all_lanes_at_once() -> None:
     assert pipeline.flush(10)
     assert [sink.items() for sink in sinks] == [["a"], ["a"]]
     assert pipeline.close(10)
+
+
+class Encoding(Scripted):
+    """Does to spans what the OTLP sink does."""
+
+    def send(self, batch: Batch) -> Any:
+        otlp.traces(batch.items, b"")
+        return Sent()
+
+
+def test_a_loop_that_is_faster_than_its_sink_loses_nothing(make: Any) -> None:
+    lane = make(Encoding(), "traces")
+    queue = lane.queue("traces")
+    hot.OUTLET.queues, hot.OUTLET.enabled = (queue,), True
+    try:
+        for number in range(250_000):
+            with hot.span("loop") as made:
+                made.set_attribute("number", number)
+    finally:
+        hot.OUTLET.queues, hot.OUTLET.enabled = (), False
+    assert flush(lane, 60)
+    assert (queue.dropped, account(lane, "traces")["sent"]) == (0, 250_000)
+
+
+def test_writers_give_way_only_while_sending_goes_on(make: Any) -> None:
+    class Looking(Scripted):
+        def send(self, batch: Batch) -> Any:
+            seen.append(lane.queue("logs").busy)
+            return super().send(batch)
+
+    seen: list[bool] = []
+    sink = Looking(Sent(), Retry("away"), Sent())
+    lane = make(sink, batch_records=1)
+    sink.gate.clear()
+    for item in "abc":
+        put(lane, item)
+    sink.gate.set()
+    assert flush(lane)
+    assert seen == [True, True, False, True]
+    wait_until(lambda: not lane.queue("logs").busy, "the lane to sleep")
 
 
 def test_flush_says_no_when_something_was_lost_meanwhile(make: Any) -> None:
