@@ -170,3 +170,9 @@ def test_an_environment_is_made_anew_when_its_requirements_change(
     assert setup.ready("logs")
     (tmp_path / "frameworks.txt").write_text("structlog==2\n")
     assert not setup.ready("logs")
+
+
+def test_a_point_that_noise_has_taken_below_nothing_counts_by_its_median() -> None:
+    curve = Scenario("curve_x", "X", (peer("obsv"),), 10, curve=Curve("tasks", (1, 10, 100), "flat"))
+    values = {"obsv": {"1": [5.0, 4.0, 6.0], "10": [-40.0, 5.0, 7.0], "100": [-2.0, -1.0, -3.0]}}
+    assert report.points(harness.Result(curve, values)) == [(1.0, 4.0), (10.0, 5.0), (100.0, 1.0)]
