@@ -70,6 +70,31 @@ def test_the_program_never_stands_still(otlp_collector: Collector, order: str) -
     assert otlp_collector.metrics()
 
 
+BUSY = """
+import obsv.runtime
+with obsv.span("first"):
+    pass
+assert obsv.flush(10)
+from obsv.pipeline.lane import Lane
+seen = []
+send = Lane._send
+def looking(lane, pending, *rest):
+    seen.append(pending.queue.busy)
+    return send(lane, pending, *rest)
+Lane._send = looking
+with obsv.span("second"):
+    pass
+assert obsv.flush(10)
+print(seen)
+"""
+
+
+@pytest.mark.parametrize(("order", "busy"), [(PATCH + INIT, False), (INIT, True)])
+def test_nobody_gives_way_to_a_greenlet_of_his_own_thread(otlp_collector: Collector, order: str, busy: bool) -> None:
+    done = run(order + BUSY, timeout=30, **to(otlp_collector, OBSV_METRICS="none", PYTHONWARNINGS="ignore"))
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"[{busy}]\n", "")
+
+
 SLOW = """
 import time, gevent
 from opentelemetry import metrics

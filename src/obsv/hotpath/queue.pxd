@@ -2,6 +2,8 @@ cimport cython
 
 from obsv.hotpath.readable cimport Readable
 
+cdef bint _on_event_loop() except -1
+
 @cython.final
 cdef class BoundedQueue:
     cdef public list items, ready

@@ -7,6 +7,8 @@ find it locked. There may be many writers; there is one reader.
 
 from __future__ import annotations
 
+from sys import modules
+
 if 0:  # seen by the compiler only
     import cython
 else:
@@ -48,7 +50,7 @@ class BoundedQueue:
         busy: True while the reader gets on with sending: then a writer that is faster gives way, so that nothing is
             lost. Somebody who makes a million spans a second in a loop never lets go of the interpreter by himself, and
             CPython takes it away from him only every 5 ms. False while the reader waits for the receiver to come back:
-            waiting for it would not help.
+            waiting for it would not help. False also where the reader is a greenlet of the writer's own thread.
         starter: Called by the first ``put``, to start the reader's thread.
     """
 
@@ -99,7 +101,7 @@ class BoundedQueue:
         """Append ``item``, which counts as ``records`` records of together ``size`` bytes. Never raises.
 
         It returns at once, but for a pause of at most a millisecond after each :data:`STRETCH` records while the queue
-        is more than half full and the reader is :attr:`busy`.
+        is more than half full and the reader is :attr:`busy`; in the thread of a running event loop it never pauses.
 
         Returns:
             False when it did not fit (or the queue is closed) and was dropped.
@@ -144,6 +146,8 @@ class BoundedQueue:
         if self.owed < STRETCH:
             return
         self.owed = 0
+        if _on_event_loop():  # others wait for this thread: rather lose records than stop them
+            return
         fill = max(self.bytes / self.max_bytes, self.records / self.max_records)
         pause(PAUSES[0] if fill < 0.75 else PAUSES[1] if fill < 0.875 else PAUSES[2])
 
@@ -212,3 +216,9 @@ class BoundedQueue:
             self.wake.release()
         except RuntimeError:  # two threads roused it at once: awake it is
             pass
+
+
+def _on_event_loop() -> bool:
+    """Tell whether the calling thread runs asyncio's event loop, or one that takes its place (uvloop)."""
+    events = modules.get("asyncio.events")
+    return events is not None and events._get_running_loop() is not None

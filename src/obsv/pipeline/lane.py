@@ -170,6 +170,8 @@ class Lane:
         self._wake = _thread.allocate_lock()
         self._wake.acquire()
         self._thread: threading.Thread | None = None
+        self._asked_in = 0
+        self._aside = False
         self._starting = Turn()
         self._flushes: list[Flush] = []
         self._closing: Flush | None = None
@@ -215,6 +217,7 @@ class Lane:
             thread = _thread_class()(target=self._run, name=f"obsv-{self.name}", daemon=True)
             try:
                 self._thread = thread
+                self._asked_in = _thread.get_native_id()
                 # The threading patch must not carry the request's span into our thread.
                 thread.start()
             except RuntimeError as error:  # the interpreter is exiting, or the system has no thread left
@@ -372,6 +375,8 @@ class Lane:
 
     def _run(self) -> None:
         attach(SUPPRESSED)
+        # Else it is a greenlet in the thread of the writers, where nothing is sent while one of them pauses.
+        self._aside = _thread.get_native_id() != self._asked_in
         try:
             while not (self._closing is not None and self._closing.over):
                 self._sleep()
@@ -431,7 +436,7 @@ class Lane:
                     pending.since = monotonic()
                 elif monotonic() < pending.due:
                     break
-                pending.queue.busy = pending.attempts == 0  # else the receiver is away
+                pending.queue.busy = self._aside and pending.attempts == 0  # else the receiver is away
                 if not self._send(pending, pending.batch, send):
                     pending.queue.busy = False
                     break

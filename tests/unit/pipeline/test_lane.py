@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from time import monotonic
@@ -478,6 +479,34 @@ def test_writers_give_way_only_while_sending_goes_on(make: Any) -> None:
     assert flush(lane)
     assert seen == [True, True, False, True]
     wait_until(lambda: not lane.queue("logs").busy, "the lane to sleep")
+
+
+def test_a_writer_never_pauses_on_an_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    from obsv.hotpath import queue as module
+
+    class Pauses:
+        def __getitem__(self, step: int) -> int:
+            asked.append(step)
+            return 0
+
+    def fill() -> None:
+        for _ in range(module.STRETCH):
+            queue.put("record", 1, 1)
+
+    async def on_the_loop() -> None:
+        fill()
+
+    asked: list[int] = []
+    monkeypatch.setattr(module, "PAUSES", Pauses())
+    queue = module.BoundedQueue(module.STRETCH * 2 + 1, 1 << 20, 1 << 20, threading.Lock(), None)
+    queue.put("record", 1, 1)
+    fill()  # half full
+    queue.busy = True
+    asyncio.run(on_the_loop())
+    assert asked == []
+    queue.take(module.STRETCH)
+    fill()
+    assert asked == [2]
 
 
 def test_flush_says_no_when_something_was_lost_meanwhile(make: Any) -> None:
