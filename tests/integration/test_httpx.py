@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 import obsv
+from obsv.hotpath.httpx_client import write_late
 from obsv.hotpath.span import CLIENT, ERROR
 from obsv.testing import Capture, capture
 from servers import EchoServer, free_port
@@ -187,6 +188,96 @@ def test_the_users_own_transport_is_traced(seen: Capture) -> None:
     assert span.span_id in text
     assert span.attributes["url.full"] == "https://REDACTED:REDACTED@shop.example/"
     assert "network.peer.address" not in span.attributes
+
+
+def sent_and_told(http_echo: EchoServer, client: httpx.Client, **options: Any) -> tuple[str | None, str | None]:
+    """Send a request; return its header as it was on the wire, and as the request object has it."""
+    request = client.get(http_echo.url, **options).request
+    client.close()
+    return http_echo.requests[-1]["headers"].get("traceparent"), request.headers.get("traceparent")
+
+
+def test_the_headers_are_written_last_and_do_not_go_through_all_of_httpx(seen: Capture, http_echo: EchoServer) -> None:
+    wire, told = sent_and_told(http_echo, httpx.Client())
+    assert wire == f"00-{seen.spans[0].trace_id}-{seen.spans[0].span_id}-{seen.spans[0].flags:02x}"
+    assert told is None
+
+
+@pytest.mark.parametrize("name", ["traceparent", "X-Amzn-Trace-Id", "TRACESTATE"])
+def test_headers_of_somebody_elses_trace_stay_alone(seen: Capture, http_echo: EchoServer, name: str) -> None:
+    value = "Root=1-11111111-111111111111111111111111" if name.startswith("X") else f"00-{'1' * 32}-{'2' * 16}-01"
+    with httpx.Client() as client:
+        client.get(http_echo.url, headers={name: value})
+    headers = http_echo.requests[0]["headers"]
+    assert headers[name.lower()] == value
+    if name != "TRACESTATE":
+        assert {"traceparent", "x-amzn-trace-id"} & set(headers) == {name.lower()}
+
+
+def handler(*_: Any) -> httpx.Response:
+    return httpx.Response(204)
+
+
+@pytest.mark.parametrize("replaced", ["transport", "pool", "instance", "mount", "newer"])
+def test_who_stands_between_finds_the_headers_in_the_request(
+    seen: Capture, http_echo: EchoServer, monkeypatch: pytest.MonkeyPatch, replaced: str
+) -> None:
+    import httpcore
+
+    options: dict[str, Any] = {"mounts": {"http://": httpx.HTTPTransport()}} if replaced == "mount" else {}
+    client = httpx.Client(**options)
+    client.get(http_echo.url)
+    transport: Any = client._transport
+    owner, name = {
+        "transport": (httpx.HTTPTransport, "handle_request"),
+        "pool": (httpcore.ConnectionPool, "handle_request"),
+        "instance": (transport, "handle_request"),
+    }.get(replaced, (None, ""))
+    if owner is not None:
+        before: Any = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *args: before(*args))
+    if replaced == "newer":
+        monkeypatch.setattr(transport._pool, "_http2", True)
+        del client._obsv_wire  # type: ignore[attr-defined]
+    wire, told = sent_and_told(http_echo, client)
+    span = seen.spans[-1]
+    assert wire == told == f"00-{span.trace_id}-{span.span_id}-{span.flags:02x}"
+
+
+def test_a_version_of_h11_that_writes_in_another_way_is_left_alone(http_echo: EchoServer) -> None:
+    from h11 import CLIENT, IDLE
+    from h11._connection import WRITERS
+
+    def unknown(request: Any, write: Any) -> None:
+        written: list[bytes] = []
+        usual(request, written.append)
+        write(b"".join(written))
+
+    usual: Any = WRITERS[CLIENT, IDLE]
+    WRITERS[CLIENT, IDLE] = unknown
+    try:
+        with capture(patch="httpx") as seen:
+            wire, told = sent_and_told(http_echo, httpx.Client())
+            assert wire == told == f"00-{seen.spans[0].trace_id}-{seen.spans[0].span_id}-{seen.spans[0].flags:02x}"
+            assert WRITERS[CLIENT, IDLE] is unknown
+    finally:
+        WRITERS[CLIENT, IDLE] = usual
+
+
+def test_h11_is_as_it_was_afterwards() -> None:
+    from h11 import CLIENT, IDLE
+    from h11._connection import WRITERS
+
+    before = WRITERS[CLIENT, IDLE]
+    with capture(patch="httpx"):
+        assert WRITERS[CLIENT, IDLE] is not before
+    assert WRITERS[CLIENT, IDLE] is before
+
+
+def test_what_asks_a_proxy_for_a_tunnel_carries_nothing() -> None:
+    pieces = [b"CONNECT shop:443 HTTP/1.1\r\n", b"host: shop\r\n", b"\r\n"]
+    write_late(pieces.append, [b"traceparent: x\r\n"])
+    assert len(pieces) == 3
 
 
 def test_unpatching_restores_the_functions() -> None:

@@ -21,7 +21,8 @@ cpdef bint into_store(object headers, list pairs) except -1
 cpdef bint into_list(object headers, list pairs) except -1
 @cython.locals(span=Span)
 cpdef bint below_client(object besides=*)
-cdef bint _plain_ids(Span span) except -1
+cpdef bint plain_ids(Span span) except -1
+cpdef bint context_written(object headers) except -1
 @cython.locals(span=Span)
 cpdef bint left_to_connection(object headers) except -1
 cpdef bint writes_late(object connection) except -1

@@ -38,6 +38,7 @@ _MAX_URL = 4096  # characters; a longer one is a payload
 _MAX_ORIGINS = 256  # hosts that are kept taken apart
 _MAX_ORIGIN = 256  # characters of one; a host name has at most 253
 _CONTEXT = frozenset(("traceparent", "tracestate", "x-amzn-trace-id"))
+_CONTEXT_BYTES = frozenset([name.encode() for name in _CONTEXT])
 _KEYS = {name: (name.encode(), name.lower().encode()) for name in ("traceparent", "tracestate", "X-Amzn-Trace-Id")}
 
 
@@ -194,7 +195,7 @@ def _learn() -> None:
 
 def carried(span: Span) -> Pairs:
     """Return the headers that carry a span: what :func:`headers.outgoing` does, quick where there are only ids."""
-    if not _plain_ids(span):
+    if not plain_ids(span):
         return formats.outgoing(span)
     pairs = []
     for code in _order or ():
@@ -279,6 +280,17 @@ def into_list(headers: Any, pairs: Pairs) -> bool:
     return True
 
 
+def context_written(headers: Any) -> bool:
+    """Tell whether ``httpx.Headers`` have any that carry a trace, or keep them in another way than we know."""
+    kept = getattr(headers, "_list", None)
+    if type(kept) is not list:
+        return True
+    for item in kept:  # noqa: SIM110 - a generator would cost more than the loop
+        if item[1] in _CONTEXT_BYTES:
+            return True
+    return False
+
+
 # ---------------------------------------------------------------------- written by the connection
 
 _connections: Any = None  # urllib3's class of connections, while its ``endheaders`` is ours
@@ -290,7 +302,7 @@ def set_connections(kind: Any) -> None:
     _connections = kind
 
 
-def _plain_ids(span: Span) -> bool:
+def plain_ids(span: Span) -> bool:
     """Tell whether nothing but ids has to be carried, in formats of our own."""
     if _learned is not formats.formats:
         _learn()
@@ -306,7 +318,7 @@ def left_to_connection(headers: Any) -> bool:
     Args:
         headers: The ``CaseInsensitiveDict`` of requests; None where headers of one's own are to stay whatever they say.
     """
-    if _connections is None or "endheaders" not in _connections.__dict__ or not _plain_ids(current_span()):
+    if _connections is None or "endheaders" not in _connections.__dict__ or not plain_ids(current_span()):
         return False
     if headers is None:
         return True
@@ -322,7 +334,7 @@ def writes_late(connection: Any) -> bool:
 def write_late(connection: Any) -> None:
     """Write the headers that carry the current span into what a connection is about to send, unless it has some."""
     span = current_span()
-    if span.scope.name not in _LATE or not _plain_ids(span):
+    if span.scope.name not in _LATE or not plain_ids(span):
         return
     lines = connection._buffer
     for line in lines:

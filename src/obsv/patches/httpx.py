@@ -11,93 +11,78 @@ A span ends when the response's headers are there: ``client.stream()`` and ``res
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from ..hotpath.httpx_client import describe_request, set_writes_late, write_late, writing
+from . import _hook
 from ._api import Patch
-from ._http_client import answered, describe, into_list, send_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._api import Span
-
 patch = Patch("httpx", requires="httpx >= 0.23", semconv="http/http-spans (client)")
 
-
-@patch.client("httpx._client:Client._send_single_request", "httpx._client:AsyncClient._send_single_request")
-def send(span: Span, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[Any], None]:
-    """Describe the sending of an ``httpx.Request``. Its headers are the library's own copy of what the user passed."""
-    request = args[0] if args else kwargs["request"]
-    describe(span, request.method, _text(request.url))
-    send_context(request.headers, request, into_list)
-
-    def finish(response: Any) -> None:
-        extensions = response.extensions
-        protocol = extensions.get("http_version")
-        version = (_VERSIONS.get(protocol) or _version(protocol)) if protocol else None
-        answered(span, response.status_code, version)
-        if not span.recording:
-            return
-        stream = extensions.get("network_stream")
-        if stream is not None:
-            peer = getattr(stream, "_obsv_peer", None) or _peer(stream)
-            if peer is not None:
-                span.set_attribute("network.peer.address", peer[0])
-                span.set_attribute("network.peer.port", peer[1])
-
-    return finish
+patch.client("httpx._client:Client._send_single_request", "httpx._client:AsyncClient._send_single_request")(
+    describe_request
+)
 
 
-def _text(url: Any) -> str:
-    """Return what ``str(url)`` does. httpx joins it of its parts each time; all before the path recurs."""
-    parts = getattr(url, "_uri_reference", None)
-    if not isinstance(parts, tuple) or len(parts) != 7:  # older than httpx 0.24, or newer than we know
-        return str(url)
-    scheme, user, host, port, path, query, fragment = parts
-    if user or query is not None or fragment is not None:
-        return str(url)
-    before = _origins.get((scheme, host, port))
-    if before is None:
-        return _text_and_keep(url, (scheme, host, port), path)
-    return f"{before}{path}"
+# What h11 writes requests with stands in a table of functions, which it looks up for each connection and each request.
+
+_own: Callable[[Any, Any], None] | None = None
+_before: Callable[[Any, Any], None] | None = None
 
 
-_MAX_ORIGINS = 256
-_MAX_HOST = 253
-_origins: dict[tuple[str, str, int | None], str] = {}
+def _loaded(connection: Any) -> None:
+    global _own, _before
+    if not patch.applied or _own is not None:
+        return
+    writers, key = connection.WRITERS, _key()
+    before = writers.get(key)
+    if not callable(before) or not _known(connection, writers, key, before):
+        return  # then the headers go the long way
+    writers[key] = own = writing(before)
+    _own, _before = own, before
+    set_writes_late(True)
 
 
-def _text_and_keep(url: Any, origin: tuple[str, str, int | None], path: str) -> str:
-    text = str(url)
-    if text.endswith(path) and len(origin[1]) <= _MAX_HOST:
-        if len(_origins) >= _MAX_ORIGINS:
-            _origins.clear()
-        _origins[origin] = text[: len(text) - len(path)]
-    return text
+def _key() -> Any:
+    from h11._state import CLIENT, IDLE
+
+    return CLIENT, IDLE
 
 
-_VERSIONS = {b"HTTP/1.0": "1.0", b"HTTP/1.1": "1.1", b"HTTP/2": "2"}
+def _known(connection: Any, writers: Any, key: Any, before: Any) -> bool:
+    """Tell whether this version of h11 sends what is put before the end of what it has written."""
 
+    def write(request: Any, write: Any) -> None:
+        before(request, write)
+        write_late(write, [b"probe: 1\r\n"])
 
-def _version(protocol: bytes) -> str:
-    return protocol.decode("ascii", "replace").partition("/")[2]
-
-
-def _peer(stream: Any) -> tuple[str, int] | None:
-    """Return the address behind the name. The stream is the connection's, and remembers it."""
+    writers[key] = write
     try:
-        address = stream.get_extra_info("server_addr")
-    except Exception:  # noqa: BLE001 - the other side may have closed the socket already
-        return None
-    peer = _checked(address)
-    if peer is not None:
-        with suppress(Exception):  # somebody's own transport, with slots
-            stream._obsv_peer = peer
-    return peer
+        wire = connection.Connection(connection.CLIENT)
+        sent = wire.send(connection.Request(method="GET", target="/", headers=[("host", "probe")]))
+        return bool(sent == b"GET / HTTP/1.1\r\nhost: probe\r\nprobe: 1\r\n\r\n")
+    except Exception:  # noqa: BLE001 - a version that we do not know
+        return False
+    finally:
+        writers[key] = before
 
 
-def _checked(address: Any) -> tuple[str, int] | None:
-    if isinstance(address, tuple) and len(address) >= 2 and isinstance(address[0], str) and isinstance(address[1], int):
-        return address[0], address[1]
-    return None  # a Unix socket, or somebody's own transport
+@patch.setup
+def _start() -> None:
+    _hook.when_imported("h11._connection", _loaded)
+
+
+@patch.teardown
+def _stop() -> None:
+    global _own, _before
+    _hook.forget(_loaded)
+    set_writes_late(False)
+    if _own is not None:
+        from h11._writers import WRITERS
+
+        if WRITERS.get(_key()) is _own:
+            WRITERS[_key()] = _before  # type: ignore[assignment]
+        _own = _before = None
