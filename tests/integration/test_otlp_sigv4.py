@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from collectors import _messages
 from obsv.hotpath.metrics import Counter
 from obsv.settings import resolve
-from obsv.sinks.base import Batch, Refused, Retry, Sent
+from obsv.sinks.base import Batch, Refused, Retry, Sent, SinkError
 from obsv.sinks.otlp import OtlpSink
 from obsv.sinks.sigv4 import LIMITS, endpoint, too_large
 from programs import run
@@ -300,6 +300,18 @@ def test_a_wrong_clock_is_told_without_its_time(sink: Any, aws_server: AwsServer
     result = sink().send(traces())
     assert (type(result), result.tell) == (Retry, True)
     assert result.reason == "AWS says that this machine's clock is wrong: xray:PutSpans (InvalidSignatureException)"
+
+
+def test_the_probe_says_when_there_are_no_credentials(
+    sink: Any, aws_server: AwsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = sink()
+    assert made.probe().startswith("connected to 127.0.0.1:")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(SinkError, match=r"traces: no AWS credentials for xray:PutSpans on \*; metrics: no AWS "):
+        sink().probe()
+    assert aws_server.requests == []
 
 
 # -- faults

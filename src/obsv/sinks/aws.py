@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
     from .base import Result
 
-IMPORTS = ("botocore.session", "botocore.config", "botocore.exceptions", "botocore.auth", "botocore.awsrequest")
+IMPORTS = (
+    "obsv.sinks.otlp_http",
+    "encodings.idna",
+    "botocore.session",
+    "botocore.config",
+    "botocore.exceptions",
+    "botocore.auth",
+    "botocore.awsrequest",
+)
 """Modules that a sink of AWS's loads before its first batch."""
 
 CONNECT_TIMEOUT = 3.0
@@ -227,7 +235,7 @@ def _unanswered(error: Exception, action: str, resource: str) -> Result:
         return Retry(f"no AWS region for {action} (set AWS_REGION)", tell=True)
     if kind == "NoCredentialsError":
         return Retry(f"no AWS credentials for {action} on {resource}", tell=True)
-    return Retry(f"no AWS credentials for {action} on {resource} ({kind}: {_words(error)})", tell=True)
+    return Retry(f"AWS is not configured for {action} on {resource} ({kind}: {_words(error)})", tell=True)
 
 
 def verdict(status: int, code: str, message: str, action: str, resource: str, after: str | None = None) -> Result:

@@ -259,7 +259,8 @@ class OtlpSink:
         """Connect to the collector of each signal that goes over OTLP, without sending anything.
 
         Raises:
-            SinkError: One or more do not answer; the text names each, with its signals.
+            SinkError: One or more do not answer, or there are no credentials to sign with; the text names each, with
+                its signals.
         """
         import socket
         from urllib.parse import urlsplit
@@ -280,6 +281,11 @@ class OtlpSink:
                 failures[place] = f"nothing answers at {place} ({target.url}): {error.strerror or error}"
             else:
                 reached.append(place)
+        for signal in self._signed:
+            reason = self._way(self._target(signal)).unready()
+            if reason:
+                signals.setdefault(reason, []).append(signal)
+                failures[reason] = reason
         if failures:
             raise SinkError("; ".join(f"{', '.join(signals[place])}: {why}" for place, why in failures.items()))
         return f"connected to {', '.join(reached)}"

@@ -71,6 +71,10 @@ class Way:
             answer.release_conn()
         return answer.status, answer.headers, data
 
+    def unready(self) -> str:
+        """Return why nothing can be posted, wherever the target is; empty when it can."""
+        return ""
+
     def refused(self, status: int, headers: Mapping[str, str], data: bytes) -> Result:
         """Say what an answer that is no success means (OTLP/HTTP, "Failures")."""
         if status in RETRYABLE:

@@ -138,6 +138,14 @@ class SignedWay(Way):
         SigV4Auth(credentials, self.service, region).add_auth(request)
         return dict(request.headers.items())
 
+    def unready(self) -> str:
+        """Return why a request cannot be signed; empty when it can."""
+        try:
+            self.signed(b"")
+        except troubles() as error:
+            return failure(error, self.action, self.resource()).reason or type(error).__name__
+        return ""
+
     def refused(self, status: int, headers: Mapping[str, str], data: bytes) -> Result:
         """Say what an answer that is no success means."""
         code, message = _problem(headers, data)
