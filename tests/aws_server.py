@@ -86,7 +86,8 @@ def check_signature(request: Request, secrets: dict[str, tuple[str, str]]) -> st
 class AwsServer(ThreadingHTTPServer):
     """Takes everything that is signed with a key it knows, unless told otherwise with :meth:`answer`.
 
-    ``secrets``: access key to secret and session token. ``expired``: access keys whose time is over.
+    ``secrets``: access key to secret and session token. ``expired``: access keys whose time is over. A GET is answered
+    like ECS's endpoint for the credentials of a task's role.
     """
 
     daemon_threads = True
@@ -99,6 +100,8 @@ class AwsServer(ThreadingHTTPServer):
         self.secrets = {"testing": ("testing", "")}
         self.expired: set[str] = set()
         self.problems: list[str] = []
+        self.role: list[dict[str, str]] = []  # what the container's credentials endpoint answers, the last one for ever
+        self.role_asked = 0
         self._answers: list[tuple[int, Any, dict[str, str]]] = []
 
     def answer(self, status: int, body: Any = None, times: int = 1, **headers: str) -> None:
@@ -146,6 +149,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         for name, value in headers.items():
             self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def do_GET(self) -> None:
+        self.server.role_asked += 1
+        role = self.server.role
+        data = json.dumps(role.pop(0) if len(role) > 1 else role[0]).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
 

@@ -15,7 +15,7 @@ from obsv.hotpath.metrics import Counter
 from obsv.settings import resolve
 from obsv.sinks.base import Batch, Refused, Retry, Sent, SinkError
 from obsv.sinks.otlp import OtlpSink
-from obsv.sinks.sigv4 import LIMITS, endpoint, too_large
+from obsv.sinks.sigv4 import LIMITS, _problem, endpoint, too_large
 from programs import run
 from telemetry import Recorder, log, points
 
@@ -217,6 +217,53 @@ def test_credentials_that_expired_are_looked_up_again_once(
     assert [request.key for request in aws_server.requests] == ["OLD", "OLD", "NEW", "NEW"]
 
 
+@pytest.fixture
+def role(aws_server: AwsServer, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], dict[str, str]]:
+    """A task's role: makes credentials that end in so many minutes."""
+    from datetime import UTC, datetime, timedelta
+
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{aws_server.url}/role")
+
+    def make(key: str, minutes: int) -> dict[str, str]:
+        end = (datetime.now(UTC) + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        aws_server.secrets[key] = (f"s{key}", f"t{key}")
+        return {"AccessKeyId": key, "SecretAccessKey": f"s{key}", "Token": f"t{key}", "Expiration": end}
+
+    return make
+
+
+def test_the_credentials_of_a_role_are_kept(sink: Any, aws_server: AwsServer, role: Any) -> None:
+    aws_server.role = [role("ONE", 60), role("TWO", 60)]
+    made = sink()
+    for _ in range(3):
+        assert type(made.send(traces())) is Sent
+    assert [request.key for request in aws_server.requests] == ["ONE", "ONE", "ONE"]
+    assert aws_server.role_asked == 1
+
+
+def test_the_credentials_of_a_role_are_refreshed_before_they_end(sink: Any, aws_server: AwsServer, role: Any) -> None:
+    aws_server.role = [role("ONE", 5), role("TWO", 60)]
+    made = sink()
+    for _ in range(3):
+        assert type(made.send(traces())) is Sent
+    keys = [request.key for request in aws_server.requests]
+    assert keys[-1] == "TWO"
+    assert aws_server.role_asked == 2
+
+
+def test_a_clock_that_was_set_back_hides_the_end_of_credentials_for_one_request(
+    sink: Any, aws_server: AwsServer, role: Any
+) -> None:
+    aws_server.role = [role("ONE", 60), role("TWO", 60)]
+    made = sink()
+    assert type(made.send(traces())) is Sent
+    aws_server.expired.add("ONE")
+    assert type(made.send(traces())) is Sent
+    assert [request.key for request in aws_server.requests] == ["ONE", "ONE", "TWO"]
+
+
 def test_credentials_that_stay_expired_are_told_and_tried_again(sink: Any, aws_server: AwsServer) -> None:
     aws_server.expired.add("testing")
     result = sink().send(traces())
@@ -292,6 +339,28 @@ def test_every_way_in_which_aws_writes_an_error(sink: Any, aws_server: AwsServer
     aws_server.answer(403, body)
     result = sink().send(traces())
     assert (type(result), result.reason) == (Retry, "no right to xray:PutSpans on * (AccessDenied: no)")
+
+
+@given(
+    st.one_of(st.binary(), st.text().map(str.encode), st.just(b'{"a":' * 20_000)), st.sampled_from(["", "<", "{", " {"])
+)
+def test_any_body_of_an_error_is_read(body: bytes, start: str) -> None:
+    for kind in ("application/x-protobuf", "application/json"):
+        code, message = _problem({"content-type": kind}, start.encode() + body)
+        assert isinstance(code, str)
+        assert isinstance(message, str)
+
+
+@given(
+    st.recursive(
+        st.none() | st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    )
+)
+def test_any_json_of_an_error_is_read(value: Any) -> None:
+    for name in ("__type", "code", "Code", "message", "Message"):
+        code, message = _problem({}, json.dumps({name: value}).encode())
+        assert isinstance(code, str)
+        assert isinstance(message, str)
 
 
 def test_a_wrong_clock_is_told_without_its_time(sink: Any, aws_server: AwsServer) -> None:

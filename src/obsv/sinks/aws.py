@@ -100,6 +100,7 @@ class Access:
             except ImportError:
                 raise NotInstalledError from None
             self._session = Session()
+            _ask_nobody(self._session)
         return self._session
 
     def region(self) -> str:
@@ -179,6 +180,21 @@ class Access:
             if close is not None:
                 close()
         self._clients.clear()
+
+
+def _ask_nobody(session: Any) -> None:
+    """Keep botocore from asking at the program's terminal for the code of a device (MFA), which a profile may want."""
+    try:
+        provider = session.get_component("credential_provider").get_provider("assume-role")
+        provider._prompter = _no_answer
+    except Exception:  # noqa: BLE001 - another version of botocore, or a profile that is not there: its use will say so
+        return
+
+
+def _no_answer(prompt: str = "") -> str:
+    from botocore.exceptions import RefreshWithMFAUnsupportedError
+
+    raise RefreshWithMFAUnsupportedError
 
 
 def troubles() -> tuple[type[Exception], ...]:

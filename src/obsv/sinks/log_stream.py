@@ -41,7 +41,7 @@ MAX_FUTURE = 2 * 3_600_000
 CUT = "...[cut: {} bytes]"
 """Stands at the end of an event that was too long."""
 
-_SLACK = 60_000  # milliseconds: the bounds move while a call is under way, and AWS's clock is another
+_SLACK = 600_000  # milliseconds: the bounds move while a batch waits to be sent again, and AWS's clock is another
 _MAX_HALVES = 64  # calls of a batch that are divided after a refusal; one bad event takes 14 of them
 
 Event = tuple[int, str, int]

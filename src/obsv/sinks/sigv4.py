@@ -176,7 +176,7 @@ def _problem(headers: Mapping[str, str], data: bytes) -> tuple[str, str]:
 
         try:
             found: Any = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = {}
         code = code or str(found.get("__type") or found.get("code") or found.get("Code") or "")
         message = str(found.get("message") or found.get("Message") or "")

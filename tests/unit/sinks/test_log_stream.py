@@ -15,6 +15,7 @@ from obsv.sinks.log_stream import MAX_BYTES, MAX_EVENTS, MAX_FUTURE, MAX_PAST, M
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from aws_server import AwsServer, Request
 
@@ -373,6 +374,25 @@ def test_an_unknown_profile_is_told(stream: LogStream, aws_server: AwsServer, mo
     result = stream.send(events(1))
     assert (type(result), result.tell) == (Retry, True)
     assert "ProfileNotFound: The config profile (nobody) could not be found" in result.reason
+
+
+def test_a_profile_that_wants_a_code_of_a_device_asks_nobody(
+    stream: LogStream, aws_server: AwsServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "config"
+    file.write_text(
+        "[profile base]\naws_access_key_id=testing\naws_secret_access_key=testing\n"
+        "[profile shop]\nrole_arn=arn:aws:iam::1:role/shop\nsource_profile=base\n"
+        "mfa_serial=arn:aws:iam::1:mfa/me\nregion=us-east-1\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+    monkeypatch.setenv("AWS_PROFILE", "shop")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setattr("getpass.getpass", lambda *_: pytest.fail("somebody was asked"))
+    result = stream.send(events(1))
+    assert (type(result), result.tell) == (Retry, True)
+    assert "RefreshWithMFAUnsupportedError" in result.reason
 
 
 def test_nobody_there_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
