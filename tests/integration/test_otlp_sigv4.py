@@ -166,7 +166,7 @@ def test_a_session_token_goes_along(sink: Any, aws_server: AwsServer, monkeypatc
 
 
 def test_a_path_and_a_query_are_signed(sink: Any, aws_server: AwsServer) -> None:
-    made = sink(otlp_traces_endpoint=f"{aws_server.url}/a%20b/v1/traces?x=1&a=b%20c")
+    made = sink(otlp_traces_endpoint=f"{aws_server.url}/a%20b/é%2fc/v1/traces?x=1&a=b%20c&é=%c3%a9")
     assert type(made.send(traces())) is Sent
 
 

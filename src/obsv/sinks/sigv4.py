@@ -93,7 +93,9 @@ class SignedWay(Way):
 
     def __init__(self, target: OtlpTarget, service: str, region: str, settings: Settings, access: Access) -> None:
         super().__init__(target)
-        self.url = target.url
+        from urllib3.util import parse_url
+
+        self.url = parse_url(target.url).url  # as it is sent: urllib3 encodes what was not
         self.service = service
         self.action = _ACTIONS[service]
         self.access = access
