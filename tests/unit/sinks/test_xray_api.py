@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aws_server import AwsServer, Request
+    from servers import MotoServer
 
 
 @pytest.fixture
@@ -171,6 +172,20 @@ def test_a_refusal_of_everything_ends(sink: XRayApiSink, aws_server: AwsServer) 
 
 def test_probe(sink: XRayApiSink) -> None:
     assert sink.probe() == "X-Ray in us-east-1; whether it takes segments is not known"
+
+
+def test_motos_xray_reads_the_segments(moto_server: MotoServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server.url)
+    made = create(resolve({"config": {"xray_transport": "api"}}))
+    wanted = batch(3, children=2)
+    assert repr(made.send(wanted)) == "Sent(rejected=0, reason=None)"
+    made.close()
+    ids = [f"1-{trace[-1].trace_id[:8]}-{trace[-1].trace_id[8:]}" for trace in wanted.items]
+    found = moto_server.client("xray").batch_get_traces(TraceIds=ids)["Traces"]
+    assert sorted(trace["Id"] for trace in found) == sorted(ids)
+    for trace in found:
+        [segment] = trace["Segments"]
+        assert len(flatten(json.loads(segment["Document"]))) == 3
 
 
 PROGRAM = """
