@@ -1,6 +1,6 @@
 """What every test gets: a clean environment, a directory of its own, no network but loopback, and no obsv left behind.
 
-The fixtures that start real servers stand in ``servers.py`` and ``collectors.py`` beside this file.
+The fixtures that start real servers stand in ``servers.py``, ``collectors.py`` and ``aws_server.py`` beside this file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if (
 ):  # importlib mode adds nothing to sys.path, and tests import `servers` and `collectors` by name
     sys.path.insert(0, str(HERE))
 
-pytest_plugins = ["servers", "collectors"]
+pytest_plugins = ["servers", "collectors", "aws_server"]
 
 # Machines under test are slow and shared: how long an example takes says nothing about the code.
 settings.register_profile("obsv", deadline=None, suppress_health_check=[HealthCheck.too_slow])

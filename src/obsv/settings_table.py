@@ -34,7 +34,7 @@ from .settings_plugins import (
     ratio_of_variable,
     sampler_of_variable,
 )
-from .settings_wire import DAEMON, HEADERS, NAMESPACE, URL
+from .settings_wire import DAEMON, HEADERS, LOG_GROUP, LOG_STREAM, NAMESPACE, URL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -384,6 +384,11 @@ class Otlp:
         "How OTLP is spoken; `grpc` needs `pip install obsv[otlp]`, and its default endpoint is `localhost:4317`.",
         _otlp("PROTOCOL"),
     )
+    otlp_sigv4 = Setting(
+        choice("auto", "never", "always"),
+        "auto",
+        "Whether requests are signed with AWS's credentials: where the endpoint is AWS's own (auto), or at any.",
+    )
     otlp_grpc_credentials = Setting[str | None](
         CREDENTIALS,
         None,
@@ -457,8 +462,34 @@ class OtlpSignals:
     )
 
 
+class CloudWatchLogs:
+    """Sink: cloudwatch_logs"""
+
+    log_group = Setting[str | None](
+        LOG_GROUP,
+        None,
+        "The log group that events go to.",
+        "AWS_EMF_LOG_GROUP_NAME",
+        default_text="the service's name",
+    )
+    log_stream = Setting[str | None](
+        LOG_STREAM,
+        None,
+        "The stream in it.",
+        "AWS_EMF_LOG_STREAM_NAME",
+        default_text="host and process; on Lambda the function's own",
+    )
+    log_create = Setting(FLAG, True, "Whether a log group or stream that is not there is made.")
+
+
 class OtherSinks:
     """Sinks: xray and local"""
+
+    xray_transport = Setting(
+        choice("daemon", "daemon_otlp", "api"),
+        "daemon",
+        "How traces get to X-Ray: segment documents or OTLP through the daemon, or documents through AWS's API.",
+    )
 
     xray_daemon_address = Setting(
         DAEMON, "127.0.0.1:2000", "UDP address of the X-Ray daemon.", "AWS_XRAY_DAEMON_ADDRESS"
@@ -475,11 +506,12 @@ GROUPS: tuple[type, ...] = (
     Queueing,
     Otlp,
     OtlpSignals,
+    CloudWatchLogs,
     OtherSinks,
 )
 
 
-class Table(Service, General, Destinations, Tracing, Queueing, Otlp, OtlpSignals, OtherSinks):
+class Table(Service, General, Destinations, Tracing, Queueing, Otlp, OtlpSignals, CloudWatchLogs, OtherSinks):
     """All settings as attributes: declarations on the class, values on an instance."""
 
 

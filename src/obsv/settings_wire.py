@@ -161,6 +161,29 @@ def as_namespace(service: str) -> str:
     return text or "obsv"
 
 
+LOG_GROUP_ALLOWED = "a log group's name: at most 512 of the characters A-Z a-z 0-9 . - _ / #, not starting with aws/"
+LOG_GROUP_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_/#")
+
+
+def parse_log_group(value: object) -> str:
+    """A log group's name. Source: CloudWatch Logs API reference, "CreateLogGroup"."""
+    text = value.strip() if isinstance(value, str) else ""
+    if not 0 < len(text) <= 512 or not LOG_GROUP_CHARACTERS.issuperset(text) or text.startswith("aws/"):
+        raise InvalidError(LOG_GROUP_ALLOWED)
+    return text
+
+
+LOG_STREAM_ALLOWED = "a log stream's name: at most 512 characters, without : and *"
+
+
+def parse_log_stream(value: object) -> str:
+    """A log stream's name. Source: CloudWatch Logs API reference, "CreateLogStream"."""
+    text = value.strip() if isinstance(value, str) else ""
+    if not 0 < len(text) <= 512 or not writable(text) or ":" in text or "*" in text:
+        raise InvalidError(LOG_STREAM_ALLOWED)
+    return text
+
+
 HEADERS: Kind[dict[str, str]] = Kind(
     "headers", parse_headers, HEADERS_ALLOWED, show=mask_headers, mask=mask_headers, secret=True
 )
@@ -173,3 +196,5 @@ URL: Kind[str] = Kind(
 )
 DAEMON: Kind[str] = Kind("address", parse_daemon_address, DAEMON_ALLOWED)
 NAMESPACE: Kind[str] = Kind("namespace", parse_namespace, NAMESPACE_ALLOWED)
+LOG_GROUP: Kind[str] = Kind("log group", parse_log_group, LOG_GROUP_ALLOWED)
+LOG_STREAM: Kind[str] = Kind("log stream", parse_log_stream, LOG_STREAM_ALLOWED)

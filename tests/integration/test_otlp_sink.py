@@ -167,12 +167,12 @@ def test_retry_after(sink: Any, otlp_collector: Collector, header: str, after: f
 
 
 def test_the_reason_in_an_error_body(sink: Any, otlp_collector: Collector) -> None:
-    from obsv.sinks.otlp import _error_text
+    from obsv.sinks.otlp_http import error_text
 
     body = b"\x08\x03\x12\x07bad\nday"  # google.rpc.Status: code 3, message
-    assert _error_text("application/x-protobuf", body) == ": bad day"
-    assert _error_text("application/x-protobuf", b"\xff\xff\xff") == ""
-    assert _error_text("text/plain", body) == ""
+    assert error_text("application/x-protobuf", body) == ": bad day"
+    assert error_text("application/x-protobuf", b"\xff\xff\xff") == ""
+    assert error_text("text/plain", body) == ""
 
 
 @pytest.mark.parametrize("kind", ["garbage", 200])

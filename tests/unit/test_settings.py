@@ -132,6 +132,8 @@ def test_every_setting_has_a_variable_and_a_file_key(name: str, tmp_path: Path) 
         "propagators": "xray",
         "address": "x:1",
         "namespace": "x",
+        "log group": "x",
+        "log stream": "x",
         "sinks": "memory",
         "sampler": "traceidratio:0.5",
         "id_generator": "xray",
@@ -237,6 +239,8 @@ def test_names_and_variables_are_unique() -> None:
         ("AWS_LAMBDA_LOG_LEVEL", "TRACE", "log_level", "DEBUG"),
         ("AWS_XRAY_DAEMON_ADDRESS", "tcp:h:1 udp:g:2", "xray_daemon_address", "g:2"),
         ("AWS_EMF_NAMESPACE", "Shop", "namespace", "Shop"),
+        ("AWS_EMF_LOG_GROUP_NAME", "/shop/metrics", "log_group", "/shop/metrics"),
+        ("AWS_EMF_LOG_STREAM_NAME", "host-1", "log_stream", "host-1"),
         ("OBSV_RAISE", "1", "raise_errors", True),
     ],
 )

@@ -58,13 +58,17 @@ class Sent:
 
 
 class Retry:
-    """The batch should be sent again, not before ``after`` seconds when the receiver said so."""
+    """The batch should be sent again, not before ``after`` seconds when the receiver said so.
 
-    __slots__ = ("after", "reason")
+    ``tell``: it does not pass by itself, somebody has to do something. So ``reason`` is told at the first try, once.
+    """
 
-    def __init__(self, reason: str, after: float | None = None) -> None:
+    __slots__ = ("after", "reason", "tell")
+
+    def __init__(self, reason: str, after: float | None = None, tell: bool = False) -> None:
         self.reason = reason
         self.after = after
+        self.tell = tell
 
     def __repr__(self) -> str:
         return f"Retry({self.reason!r}, after={self.after})"

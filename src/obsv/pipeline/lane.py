@@ -462,10 +462,10 @@ class Lane:
             now = monotonic()
             if now - pending.since < MAX_AGE:
                 pending.due = now + self._backoff(pending.attempts, result.after)
-                if pending.attempts == 2:  # the first failure is often a restart of the receiver
+                if pending.attempts == 2 or result.tell:  # the first failure is often a restart of the receiver
                     faults.tell(
                         f"the {self.name} sink cannot send {batch.signal}: {result.reason}; it goes on trying",
-                        key=f"retry {self.name} {batch.signal}",
+                        key=f"retry {self.name} {batch.signal} {result.reason if result.tell else ''}",
                     )
                 return False
             self._lose(pending, f"gave up: {result.reason}", batch.records)

@@ -39,12 +39,13 @@ def foreign_names(settings: Settings) -> set[str]:
 
 
 NAMES = {
+    "cloudwatch_logs": "cloudwatch_logs:CloudWatchLogsSink",
     "console": "console:ConsoleSink",
     "emf": "emf:EmfSink",
     "json": "json:JsonSink",
     "local": "local:LocalSink",
     "memory": "memory:MemorySink",
     "otlp": "otlp:OtlpSink",
-    "xray": "xray:XRaySink",
+    "xray": "xray:create",
 }
 """Every sink by name: its module and class."""

@@ -10,23 +10,21 @@ from .base import Refused, Retry, Sent, SinkError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from ..settings import Settings
     from ..settings_otlp import OtlpTarget
+    from .aws import Access
     from .base import Attributes, Batch, Result
     from .otlp_grpc import GrpcChannel
-
-RETRYABLE = frozenset({429, 502, 503, 504})
-"""Answers after which the same request may succeed (OTLP/HTTP, "Failures")."""
+    from .otlp_http import Way
 
 MAX_BODY = 4_500_000
 """Bytes of a request before compression; a larger one is sent in halves. AWS's endpoints take 5 MB."""
 
 _TOO_LARGE = "http 413"
 _TOO_LARGE_GRPC = "grpc message too large"
-_MAX_ANSWER = 65_536  # bytes of an answer that are read: a partial success is a few hundred
+_MAX_HALVES = 64  # requests of a batch that are divided after AWS refused them; one bad record takes 11 of them
 
 
 class _Part:
@@ -43,38 +41,13 @@ class _Part:
 class _Progress:
     """What of a batch is still to be sent, and what became of the rest: a retry goes on where the last try stopped."""
 
-    __slots__ = ("parts", "reason", "rejected")
+    __slots__ = ("halves", "parts", "reason", "rejected")
 
     def __init__(self, part: _Part) -> None:
         self.parts = [part]
+        self.halves = 0
         self.rejected = 0
         self.reason: str | None = None
-
-
-class _Way:
-    """What all requests to one target have in common, made once: that alone took a third of the time."""
-
-    __slots__ = ("headers", "path", "pool", "retries", "timeout")
-
-    def __init__(self, target: OtlpTarget) -> None:
-        from urllib3 import PoolManager, Retry, Timeout
-        from urllib3.util import parse_url
-
-        options: dict[str, Any] = {}
-        if target.certificate:
-            options["ca_certs"] = target.certificate
-        if target.client_certificate:
-            options["cert_file"] = target.client_certificate
-        if target.client_key:
-            options["key_file"] = target.client_key
-        self.pool = PoolManager(num_pools=1, maxsize=1, **options).connection_from_url(target.url)
-        self.path = parse_url(target.url).request_uri
-        kind = "application/json" if target.protocol == "http/json" else "application/x-protobuf"
-        self.headers = {"content-type": kind, "user-agent": _user_agent(), **target.headers}
-        if target.compression == "gzip":
-            self.headers["content-encoding"] = "gzip"
-        self.retries = Retry(False, redirect=False)
-        self.timeout = Timeout(target.timeout)
 
 
 class OtlpSink:
@@ -86,6 +59,7 @@ class OtlpSink:
         "obsv.hotpath.otlp",
         "obsv.hotpath.otlp_metrics",
         "obsv.sinks.totals",
+        "obsv.sinks.otlp_http",
         "urllib3",
         "urllib3.exceptions",
         "urllib3.util.retry",
@@ -108,12 +82,28 @@ class OtlpSink:
         # With none of them this sink was made by hand, and any may come.
         self._targets = {signal: settings.otlp(signal) for signal in wanted or everything}
         self._temporality = settings.otlp_temporality
-        self._ways: dict[str, _Way] = {}
+        self._ways: dict[str, Way] = {}
+        self._signed: dict[str, tuple[str, str]] = {}
+        self._access: Access | None = None
         self._resource = b""
         self._totals: Any = None
         self._channels: dict[str, GrpcChannel] = {}
         if any(target.protocol == "grpc" for target in self._targets.values()):
             self.imports = (*self.imports, "obsv.sinks.otlp_grpc", "grpc")
+        for target in self._targets.values():
+            self._sign(target)
+
+    def _sign(self, target: OtlpTarget) -> None:
+        """Find out whether requests to a target are signed for AWS."""
+        mode = self._settings.otlp_sigv4
+        if mode == "always" or ".amazonaws.com" in target.url or ".api." in target.url:
+            from .aws import IMPORTS
+            from .sigv4 import signing
+
+            found = signing(target, mode)
+            if found is not None:
+                self._signed[target.signal] = found
+                self.imports = (*self.imports, *IMPORTS)
 
     def open(self, resource: Attributes) -> None:
         """Encode the resource once."""
@@ -133,7 +123,7 @@ class OtlpSink:
             if type(result) is Retry:
                 return result
             if type(result) is Refused:
-                if result.reason.startswith((_TOO_LARGE, _TOO_LARGE_GRPC)) and self._halve(batch.signal, parts):
+                if self._may_pass_in_halves(batch.signal, progress, result) and self._halve(batch.signal, parts):
                     continue
                 progress.rejected, progress.reason = progress.rejected + part.records, result.reason
             elif type(result) is Sent and result.reason:
@@ -142,6 +132,13 @@ class OtlpSink:
         if progress.reason and progress.rejected >= batch.records:  # totals that are told again are no records
             return Refused(progress.reason)
         return Sent(progress.rejected, progress.reason)
+
+    def _may_pass_in_halves(self, signal: str, progress: _Progress, result: Refused) -> bool:
+        if result.reason.startswith((_TOO_LARGE, _TOO_LARGE_GRPC)):
+            return True
+        # AWS refuses a request as a whole for one record that it does not take.
+        progress.halves += signal in self._signed
+        return 0 < progress.halves <= _MAX_HALVES
 
     def _items(self, batch: Batch) -> list[Any]:
         if batch.signal == "metrics" and self._temporality != "delta":
@@ -172,13 +169,18 @@ class OtlpSink:
             return False
         target = self._target(signal)
         # gRPC's servers take 4 MiB; JSON is about three times as long as what it is made of
-        most = {"grpc": 4_000_000, "http/json": MAX_BODY // 3}.get(target.protocol, MAX_BODY)
-        return len(part.body) > most
+        size = len(part.body) * 3 if target.protocol == "http/json" else len(part.body)
+        if signal in self._signed:
+            from .sigv4 import too_large
+
+            return too_large(self._signed[signal][0], size, part.records, len(self._resource))
+        return size > (4_000_000 if target.protocol == "grpc" else MAX_BODY)
 
     def _target(self, signal: str) -> OtlpTarget:
         target = self._targets.get(signal)
         if target is None:
             target = self._targets[signal] = self._settings.otlp(signal)
+            self._sign(target)
         return target
 
     def _halve(self, signal: str, parts: list[_Part]) -> bool:
@@ -197,6 +199,8 @@ class OtlpSink:
         return True
 
     def _post(self, signal: str, part: _Part) -> Result:
+        from .otlp_http import describe, partial_success
+
         target = self._target(signal)
         if target.protocol == "grpc":
             return self._channel(target).post(part.body, part.records, partial_success)
@@ -209,48 +213,54 @@ class OtlpSink:
             body, read_answer = otlp_json.request_json(signal, body), otlp_json.partial_success
         if target.compression == "gzip":
             body = _gzip(body)
-        way = self._ways.get(target.signal)
-        if way is None:
-            way = self._ways[target.signal] = _Way(target)
+        way = self._way(target)
         try:
-            answer = way.pool.urlopen(
-                "POST", way.path, body=body, headers=way.headers, timeout=way.timeout, retries=way.retries,
-                redirect=False, preload_content=False,
-            )  # fmt: skip
-            try:
-                data = answer.read(_MAX_ANSWER)
-                if answer.length_remaining != 0 and answer.read(
-                    1
-                ):  # a connection can only be used again when its answer was read to the end
-                    answer.close()
-            finally:
-                answer.release_conn()
+            answer = way.post(body)
         except (HTTPError, OSError) as error:
             return Retry(describe(error))
-        if 200 <= answer.status < 300:
+        if not isinstance(answer, tuple):
+            return answer
+        status, headers, data = answer
+        if 200 <= status < 300:
             rejected, message = read_answer(data)
             if rejected or message:
                 return Sent(min(rejected, part.records), f"partial success: {message or 'no reason given'}"[:200])
             return Sent()
-        reason = f"http {answer.status}"
-        if answer.status in RETRYABLE:
-            return Retry(reason, retry_after(answer.headers.get("retry-after")))
-        return Refused(f"{reason}{_error_text(answer.headers.get('content-type'), data)}")
+        return way.refused(status, headers, data)
+
+    def _way(self, target: OtlpTarget) -> Way:
+        way = self._ways.get(target.signal)
+        if way is None:
+            found = self._signed.get(target.signal)
+            if found is None:
+                from .otlp_http import Way
+
+                way = Way(target)
+            else:
+                from .aws import Access
+                from .sigv4 import SignedWay
+
+                self._access = self._access or Access()
+                way = SignedWay(target, *found, self._settings, self._access)
+            self._ways[target.signal] = way
+        return way
 
     def _channel(self, target: OtlpTarget) -> GrpcChannel:
         channel = self._channels.get(target.signal)
         if channel is None:
             from .otlp_grpc import GrpcChannel
+            from .otlp_http import user_agent
 
             codes = self._settings.otlp_grpc_retry_codes
-            channel = self._channels[target.signal] = GrpcChannel(target, codes, _user_agent())
+            channel = self._channels[target.signal] = GrpcChannel(target, codes, user_agent())
         return channel
 
     def probe(self) -> str:
         """Connect to the collector of each signal that goes over OTLP, without sending anything.
 
         Raises:
-            SinkError: One or more do not answer; the text names each, with its signals.
+            SinkError: One or more do not answer, or there are no credentials to sign with; the text names each, with
+                its signals.
         """
         import socket
         from urllib.parse import urlsplit
@@ -271,6 +281,11 @@ class OtlpSink:
                 failures[place] = f"nothing answers at {place} ({target.url}): {error.strerror or error}"
             else:
                 reached.append(place)
+        for signal in self._signed:
+            reason = self._way(self._target(signal)).unready()
+            if reason:
+                signals.setdefault(reason, []).append(signal)
+                failures[reason] = reason
         if failures:
             raise SinkError("; ".join(f"{', '.join(signals[place])}: {why}" for place, why in failures.items()))
         return f"connected to {', '.join(reached)}"
@@ -283,12 +298,8 @@ class OtlpSink:
         for channel in self._channels.values():
             channel.close()
         self._channels.clear()
-
-
-def _user_agent() -> str:
-    from .. import __version__
-
-    return f"OTel-OTLP-Exporter-Python-obsv/{__version__}"
+        if self._access is not None:
+            self._access.close()
 
 
 def _gzip(body: bytes) -> bytes:
@@ -298,106 +309,3 @@ def _gzip(body: bytes) -> bytes:
     # percent.
     compressor = zlib.compressobj(1, zlib.DEFLATED, 31)
     return compressor.compress(body) + compressor.flush()
-
-
-def describe(error: BaseException) -> str:
-    """Say in a few words why there was no answer."""
-    inner: Any = error
-    while True:
-        following = getattr(inner, "reason", None) or getattr(inner, "__cause__", None)
-        if not isinstance(following, BaseException):
-            break
-        inner = following
-    name = type(inner).__name__
-    known = {
-        "NewConnectionError": "connection refused",
-        "ConnectTimeoutError": "connect timeout",
-        "ReadTimeoutError": "read timeout",
-        "TimeoutError": "timeout",
-        "ProtocolError": "connection broken",
-        "RemoteDisconnected": "connection closed without an answer",
-        "ConnectionRefusedError": "connection refused",
-        "ConnectionResetError": "connection reset",
-        "NameResolutionError": "unknown host",
-        "gaierror": "unknown host",
-    }
-    return known.get(name) or f"{name}: {str(inner)[:120]}"
-
-
-def retry_after(text: str | None) -> float | None:
-    """Read a ``Retry-After`` header: seconds or a date (RFC 9110, section 10.2.3); None where it is missing or
-    malformed."""
-    if not text:
-        return None
-    try:
-        from urllib3.util.retry import Retry as Parser
-
-        return float(Parser().parse_retry_after(text.strip()))
-    except Exception:  # noqa: BLE001 - a malformed header is as good as none
-        return None
-
-
-def partial_success(data: bytes) -> tuple[int, str]:
-    """Read how much was rejected and why from an ``Export…ServiceResponse``; ``(0, "")`` for garbage.
-
-    All three messages have the same shape: field 1 holds the count as field 1 and the text as field 2.
-    """
-    try:
-        inner = message_fields(data).get(1)
-        if not isinstance(inner, bytes):
-            return 0, ""
-        fields = message_fields(inner)
-        count, message = fields.get(1, 0), fields.get(2, b"")
-        text = message.decode("utf-8", "replace") if isinstance(message, bytes) else ""
-        return (count if isinstance(count, int) and count < 2**63 else 0), " ".join(text.split())
-    except (IndexError, ValueError):
-        return 0, ""
-
-
-def _error_text(content_type: str | None, data: bytes) -> str:
-    """Read the message of a ``google.rpc.Status``, which OTLP/HTTP puts into the body of a failure."""
-    if not content_type or "protobuf" not in content_type:
-        return ""
-    try:
-        message = message_fields(data).get(2)
-    except (IndexError, ValueError):
-        return ""
-    return f": {' '.join(message.decode('utf-8', 'replace').split())[:160]}" if isinstance(message, bytes) else ""
-
-
-def message_fields(data: bytes) -> dict[int, int | bytes]:
-    """Read a small protobuf message: its fields by number, of a repeated one the last.
-
-    Raises:
-        IndexError, ValueError: It is none.
-    """
-    found: dict[int, int | bytes] = {}
-    position = 0
-    read: Callable[[bytes, int], tuple[int, int]] = _varint
-    while position < len(data):
-        tag, position = read(data, position)
-        wire = tag & 7
-        if wire == 0:
-            found[tag >> 3], position = read(data, position)
-        elif wire == 2:
-            length, position = read(data, position)
-            if position + length > len(data):
-                raise ValueError(length)
-            found[tag >> 3] = data[position : position + length]
-            position += length
-        else:
-            position += {1: 8, 5: 4}[wire] if wire in (1, 5) else len(data)
-    return found
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
-        if shift > 63:
-            raise ValueError(shift)

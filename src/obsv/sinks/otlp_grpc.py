@@ -129,7 +129,7 @@ def retry_info(metadata: Any) -> float | None:
 
     Rule: OTLP/gRPC, "Failures": a ``google.rpc.RetryInfo``, whose field 1 is a ``Duration`` (1: seconds, 2: nanos).
     """
-    from .otlp import message_fields
+    from .otlp_http import message_fields
 
     for key, value in metadata or ():
         if key != "google.rpc.retryinfo-bin" or not isinstance(value, bytes):

@@ -1,5 +1,7 @@
 """Traces as X-Ray segment documents, over UDP to the X-Ray daemon, the CloudWatch agent or the collector.
 
+The other transports of the sink stand in `xray_otlp` (OTLP through the daemon) and `xray_api` (documents to AWS).
+
 UDP tells a sender nothing. So a datagram that left this machine's socket counts as sent, whether or not anybody took
 it. The socket is deliberately not connected: a daemon that restarts or starts late then costs nothing but the documents
 meanwhile. Where nobody listens on this machine the system does say so, but to a connected socket only: the first
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from obsv.settings import Settings
 
-    from .base import Batch, Result
+    from .base import Batch, Result, Sink
 
 HEADER = b'{"format":"json","version":1}\n'
 """What goes before each document (X-Ray developer guide, "Sending segment documents to the daemon")."""
@@ -39,12 +41,25 @@ _PAUSE = 0.001  # seconds: Linux lets a socket hold some 200 KiB, and what comes
 _BUSY = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.ENOMEM})
 
 
-class _Progress:
+def create(settings: Settings) -> Sink:
+    """Make the sink ``xray`` with the transport that ``settings.xray_transport`` names."""
+    if settings.xray_transport == "daemon_otlp":
+        from .xray_otlp import XRayOtlpSink
+
+        return XRayOtlpSink(settings)
+    if settings.xray_transport == "api":
+        from .xray_api import XRayApiSink
+
+        return XRayApiSink(settings)
+    return XRaySink(settings)
+
+
+class Progress:
     """What is left of a batch: its documents, the next one last, how many spans were lost so far, and why."""
 
     __slots__ = ("lost", "reason", "waiting")
 
-    def __init__(self, waiting: list[str]) -> None:
+    def __init__(self, waiting: list[Any]) -> None:
         self.waiting = waiting
         self.lost = 0
         self.reason: str | None = None
@@ -58,7 +73,7 @@ class XRaySink:
 
     name = "xray"
     signals = frozenset({"traces"})
-    imports = (
+    imports: tuple[str, ...] = (
         "socket",
         "select",
         "json",
@@ -86,30 +101,29 @@ class XRaySink:
         """Send the documents of a batch that are not sent yet, one datagram each."""
         if batch.encoded is None:
             batch.encoded = self._encode(batch)
-        progress: _Progress = batch.encoded
+        progress: Progress = batch.encoded
         waiting = progress.waiting
         try:
             self._connect()
         except OSError as error:
             return Retry(f"{self.host}: {_words(error)}")
         while waiting:
-            data = HEADER + waiting[-1].encode("utf-8", "replace")
+            data = self._datagram(waiting[-1])
             try:
                 arrives = self._send(data)
             except OSError as error:
                 if error.errno == errno.EMSGSIZE:
                     if not self._shrink(waiting, len(data) - len(HEADER)):
-                        waiting.pop()
-                        progress.lost += 1
+                        progress.lost += self._spans(waiting.pop(), batch)
                         progress.reason = "datagram too large for this system"
                     continue
                 if error.errno in _BUSY:
                     return Retry("socket buffer full", after=0.05)
                 self.close()
                 return Retry(_words(error))
-            document = waiting.pop()
+            item = waiting.pop()
             if not arrives:
-                progress.lost += _count_spans(document, batch)
+                progress.lost += self._spans(item, batch)
                 progress.reason = f"nobody listens at udp {self.host}:{self.port}"
         return Sent(progress.lost, progress.reason)
 
@@ -134,14 +148,28 @@ class XRaySink:
             raise SinkError(f"udp {self.host}:{self.port}: nobody listens")
         return f"udp {self.host}:{self.port} (no objection; UDP confirms nothing)"
 
-    def _encode(self, batch: Batch) -> _Progress:
+    def _encode(self, batch: Batch) -> Progress:
         from obsv.xray.segment import documents
 
         made: list[str] = []
         for trace in batch.items:
             made.extend(documents(trace, batch.resource, self.limit))
         made.reverse()
-        return _Progress(made)
+        return Progress(made)
+
+    def _datagram(self, item: Any) -> bytes:
+        """Return what goes over the wire for one of the items that `_encode` made."""
+        return HEADER + bytes(item.encode("utf-8", "replace"))
+
+    def _divide(self, item: Any) -> list[Any]:
+        """Make smaller items of one that turned out too large, each within the limit."""
+        from obsv.xray.segment import resplit
+
+        return list(resplit(item, self.limit))
+
+    def _spans(self, item: Any, batch: Batch) -> int:
+        """Return how many of the batch's spans an item holds."""
+        return count_spans(item, batch)
 
     def _connect(self) -> None:
         """Have an address and a socket for it."""
@@ -188,15 +216,12 @@ class XRaySink:
         self._since_pause += len(data)
         return listening
 
-    def _shrink(self, waiting: list[str], size: int) -> bool:
-        """Replace the next document by smaller ones, and remember how large is too large here."""
+    def _shrink(self, waiting: list[Any], size: int) -> bool:
+        """Replace the next item by smaller ones, and remember how large is too large here."""
         if size <= _SMALLEST:
             return False
-        from obsv.xray.segment import resplit
-
         self.limit = max(_SMALLEST, min(self.limit, size) * 3 // 4)
-        document = waiting.pop()
-        waiting.extend(reversed(resplit(document, self.limit)))
+        waiting.extend(reversed(self._divide(waiting.pop())))
         return True
 
 
@@ -215,7 +240,7 @@ def _ask(family: int, address: Any, data: bytes) -> bool:
         return asking.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != errno.ECONNREFUSED
 
 
-def _count_spans(document: str, batch: Batch) -> int:
+def count_spans(document: str, batch: Batch) -> int:
     """How many of the batch's spans a document holds; a segment that was made for a span is none."""
     import json
 

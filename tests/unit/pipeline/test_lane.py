@@ -219,6 +219,21 @@ def test_it_gives_up_on_an_old_batch(make: Any, monkeypatch: pytest.MonkeyPatch)
     assert account(lane)["dropped"]["gave up: http 503"] >= 1
 
 
+def test_a_retry_that_needs_somebody_is_told_at_once_and_once(make: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    answers = [Retry("somebody has to help", tell=True), Retry("busy"), Retry("somebody has to help", tell=True)]
+    sink = Scripted(*answers, Retry("something else, too", tell=True))
+    sink.name = "helpless"  # what was told of another test's sink is not told again
+    lane = make(sink)
+    lane.queue("logs").put("record", 1, 10)
+    assert lane.begin_flush(monotonic() + 10).wait()
+    assert capsys.readouterr().err.splitlines() == [
+        "obsv: the helpless sink cannot send logs: somebody has to help; it goes on trying",
+        "obsv: the helpless sink cannot send logs: busy; it goes on trying",
+        "obsv: the helpless sink cannot send logs: something else, too; it goes on trying",
+    ]
+    assert lane.status()["logs"]["retries"] == 4
+
+
 def test_refused_is_dropped_and_counted(make: Any, capsys: pytest.CaptureFixture[str]) -> None:
     faults.reset()
     lane = make(Scripted(Refused("http 400"), Sent()), flush_interval=600)

@@ -15,7 +15,7 @@ from aws_data import RESOURCE, flatten, span
 from obsv.hotpath import faults
 from obsv.sinks import xray as xray_module
 from obsv.sinks.base import Batch, Retry, Sent, SinkError
-from obsv.sinks.xray import HEADER, XRaySink, _Progress
+from obsv.sinks.xray import HEADER, Progress, XRaySink
 from telemetry import Recorder
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def test_the_largest_datagram_passes(sink: Connect, daemon: Daemon) -> None:
     xray = sink(daemon.address)
     document = '"' + "x" * (65_507 - 30 - 2) + '"'
     waiting = batch([])
-    waiting.encoded = _Progress([document])
+    waiting.encoded = Progress([document])
     assert isinstance(xray.send(waiting), Sent)
     [datagram] = daemon.stop()
     assert datagram == HEADER + document.encode()
