@@ -1,6 +1,6 @@
 """EMF to the CloudWatch agent: an agent that is a socket, checks the protocol byte for byte, and misbehaves.
 
-Protocol (CloudWatch agent, "Embedded metric format"): over TCP each event is one JSON object and a newline, over UDP each
+Protocol (CloudWatch agent, "Embedded metric format"): over TCP each event is a JSON object and a newline, over UDP each
 is a datagram of its own with a newline. Nothing is answered. `_aws.LogGroupName` and `_aws.LogStreamName` say where to.
 """
 
@@ -120,7 +120,8 @@ def udp() -> Iterator[socket.socket]:
 @contextmanager
 def sink(endpoint: str, **config: Any) -> Iterator[EmfAgentSink]:
     settings = resolve(
-        {"service": "shop", "config": {"emf_agent_endpoint": endpoint, "emf_destination": "agent", **config}}, environ={}
+        {"service": "shop", "config": {"emf_agent_endpoint": endpoint, "emf_destination": "agent", **config}},
+        environ={},
     )
     assert settings.problems == ()
     made = emf_sink(settings)

@@ -35,7 +35,7 @@ def targets(point: MetricPoint, counts: Counts, arrays: bool = False) -> list[st
         return [_array(values[at : at + MAX_VALUES]) for at in range(0, len(values), MAX_VALUES)]
     pairs = _pairs(point, counts)
     if arrays:
-        values = _spread(pairs) if pairs else _between(point)
+        values = _spread(point, pairs) if pairs else _between(point)
         return [_array(values[at : at + MAX_VALUES]) for at in range(0, len(values), MAX_VALUES)]
     return _weighted(point, pairs) if pairs else _statistics(point)
 
@@ -61,18 +61,23 @@ def _weighted(point: MetricPoint, pairs: list[tuple[float, int]]) -> list[str]:
     return texts
 
 
-def _spread(pairs: list[tuple[float, int]]) -> list[float | int]:
+def _spread(point: MetricPoint, pairs: list[tuple[float, int]]) -> list[float | int]:
     """Return every value as often as it counts; of more than 1,000 as many at equal distances of rank."""
     total = sum([count for _, count in pairs])
-    if total <= MAX_PLAIN:
-        return [value for value, count in pairs for _ in range(count)]
     values: list[float | int] = []
-    passed = 0
-    for value, count in pairs:
-        passed += count
-        while len(values) < MAX_PLAIN and (2 * len(values) + 1) * total < 2 * MAX_PLAIN * passed:
-            values.append(value)
-    values[0], values[-1] = pairs[0][0], pairs[-1][0]
+    if total <= MAX_PLAIN:
+        values = [value for value, count in pairs for _ in range(count)]
+    else:
+        passed = 0
+        for value, count in pairs:
+            passed += count
+            while len(values) < MAX_PLAIN and (2 * len(values) + 1) * total < 2 * MAX_PLAIN * passed:
+                values.append(value)
+    low, high = number(point.min), number(point.max)
+    if low is not None:
+        values[0] = low
+    if high is not None:
+        values[-1] = high
     return values
 
 
