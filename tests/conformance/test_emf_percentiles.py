@@ -116,7 +116,7 @@ def test_plain_arrays_of_more_are_a_thousand_values_at_equal_ranks(counted: list
 
 def test_a_million_records_are_a_bounded_number_of_values() -> None:
     random.seed(5)
-    values = [random.lognormvariate(3, 1.5) for _ in range(300_000)]
+    values = [random.lognormvariate(3, 1.5) for _ in range(1_000_000)]
     parts = written(values)
     doublings = math.log2(max(values) / min(values))
     assert sum(len(part["Values"]) for part in parts) <= 64 * doublings + 2
