@@ -24,6 +24,7 @@ from obsv.sinks import emf_agent
 from obsv.sinks.base import Batch, Retry, Sent, SinkError
 from obsv.sinks.emf import emf_sink
 from obsv.sinks.emf_agent import EmfAgentSink
+from programs import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -419,3 +420,43 @@ def test_what_an_absent_agent_misses_is_counted() -> None:
         assert status["last_error"].endswith("nobody listens")
         assert status["waiting"] >= 1
     assert sum(obsv.status()["sinks"]["emf"]["metrics"]["dropped"].values()) >= 1
+
+
+PROGRAM = """
+import os, sys
+import obsv
+obsv.init("shop", traces="none", logs="none", metrics="emf", patch=False)
+obsv.counter("orders").add(1, process="parent")
+assert obsv.flush()
+children = []
+for number in range(2):
+    child = os.fork()
+    if child == 0:
+        obsv.counter("orders").add(1, process=f"child {number}")
+        sys.exit(0)
+    children.append(child)
+for child in children:
+    os.waitpid(child, 0)
+obsv.counter("orders").add(2, process="parent")
+"""
+
+
+def test_the_end_of_a_program_and_of_its_children_sends_what_is_left(agent: TcpAgent) -> None:
+    done = run(PROGRAM, AWS_EMF_AGENT_ENDPOINT=f"tcp://127.0.0.1:{agent.port}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    seen = [(document["process"], document["orders"]) for document in map(json.loads, agent.wait(4))]
+    assert sorted(seen) == [("child 0", 1), ("child 1", 1), ("parent", 1), ("parent", 2)]
+    assert len(agent.connections) == 3  # nobody writes to another's
+
+
+def test_an_absent_agent_holds_up_the_end_of_a_program_by_no_more_than_its_timeout() -> None:
+    done = run(
+        'import obsv\nobsv.init("x", traces="none", logs="none", metrics="emf")\n'
+        'obsv.counter("a").add(1)\nprint("end")',
+        AWS_EMF_AGENT_ENDPOINT=f"tcp://127.0.0.1:{unused()}",
+        OBSV_SHUTDOWN_TIMEOUT="0.5",
+    )
+    assert (done.returncode, done.stdout) == (0, "end\n")
+    assert "nobody listens" in done.stderr
+    assert "Traceback" not in done.stderr

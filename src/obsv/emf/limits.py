@@ -102,7 +102,7 @@ def milliseconds(time: object) -> int | None:
     try:
         seconds = getattr(time, "timestamp", None)
         value = seconds() * 1000.0 if seconds is not None else time
-        found = round(value)  # type: ignore[arg-type, call-overload]
+        found = round(value)  # type: ignore[arg-type]
         return found if type(found) is int else None
     except Exception:  # noqa: BLE001 - whatever was given
         return None
