@@ -351,6 +351,25 @@ def test_without_extraction_there_is_no_aws_member() -> None:
     assert line == '{"route":"/a","metric":1}'
 
 
+def test_what_is_no_mapping_gives_no_dimensions(judge: Judge) -> None:
+    document = Document("shop")
+    wrong: Any
+    for wrong in (None, 5, "ab", [("a", 1)]):
+        document.add_dimensions(wrong)
+    document.add_metric("a", 1)
+    assert by_hand(judge, document).directives()[0]["Dimensions"] == [[]]
+    assert document.counts.changed == {"dimensions left out: no mapping": 4}
+
+
+def test_properties_alone_are_an_event_without_metrics(judge: Judge) -> None:
+    document = Document("shop")
+    assert document.lines() == []
+    document.set_property("a", 1)
+    made = by_hand(judge, document).only()
+    assert (made["_aws"]["CloudWatchMetrics"], made["a"]) == ([], 1)
+    assert document.lines(max_bytes=20) == []
+
+
 # ---------------------------------------------------------------------- any document
 
 numbers = st.one_of(st.floats(), st.integers(), values)

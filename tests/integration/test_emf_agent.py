@@ -308,6 +308,14 @@ def test_udp_events_fit_into_a_datagram(udp: socket.socket) -> None:
             seen |= {metric["Name"] for metric in json.loads(data)["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
 
 
+def test_many_datagrams_are_sent_with_pauses(udp: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(emf_agent, "sleep", pauses.append)
+    with sink(f"udp://127.0.0.1:{udp.getsockname()[1]}") as emf:
+        emf.send(batch(200, size=1000))
+    assert len(pauses) >= 200 * 1000 // 65_536  # a pause every 64 KiB
+
+
 class SmallDatagrams(socket.socket):
     """A system that takes no more than 9,216 bytes, as macOS does."""
 
@@ -460,3 +468,18 @@ def test_an_absent_agent_holds_up_the_end_of_a_program_by_no_more_than_its_timeo
     assert (done.returncode, done.stdout) == (0, "end\n")
     assert "nobody listens" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_metrics_of_high_resolution_leave_by_themselves_long_before_the_interval_is_over(agent: TcpAgent) -> None:
+    with running(AWS_EMF_AGENT_ENDPOINT=f"tcp://127.0.0.1:{agent.port}", OBSV_METRIC_INTERVAL="1h"):
+        obsv.counter("usual").add(1)
+        obsv.gauge("fine", resolution=1).set(1)
+        [first] = map(json.loads, agent.wait(1))
+        obsv.gauge("fine").set(2)
+        _, second = map(json.loads, agent.wait(2))
+        assert obsv.flush()
+        last = json.loads(agent.wait(3)[-1])
+    assert first["_aws"]["CloudWatchMetrics"][0]["Metrics"] == [
+        {"Name": "fine", "Unit": "None", "StorageResolution": 1}
+    ]
+    assert (first["fine"], second["fine"], last["usual"]) == (1, 2, 1)

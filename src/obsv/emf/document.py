@@ -26,7 +26,8 @@ The interface:
     The JSON texts, without line ends. ``extract=False`` leaves ``_aws`` out, ``arrays=True`` writes single values as
     arrays too. ``events(…)`` -> ``list[tuple[int, str]]`` tells with each its time in milliseconds.
 ``counts``
-    ``counts.refused`` and ``counts.changed``: by reason, what could not be expressed and what was adapted.
+    ``counts.refused`` and ``counts.changed``: by reason, what could not be expressed and what was adapted. Each call of
+    ``lines()`` counts anew.
 ``metrics``, ``dimensions``, ``properties``, ``timestamp``
     What was put in.
 
@@ -132,7 +133,12 @@ class Document:
         A set keeps its first 30 dimensions; more become properties (EMF specification, "DimensionSet").
         """
         found: dict[str, str] = {}
-        for name, value in list(dimensions.items()):
+        try:
+            given = list(dimensions.items())
+        except Exception:  # noqa: BLE001 - whatever was given
+            self.counts.change("dimensions left out: no mapping")
+            return
+        for name, value in given:
             clean = name_of(name, self.counts)
             if not clean:
                 self.counts.change("dimension left out: no name, or twice the same")
@@ -200,7 +206,7 @@ class Document:
                     if not group.put(name, definition, f"{quoted}:{text}", 0) and index == 0:
                         self.counts.refuse("too large for an event", len(part))
         made = [(time, text) for group in groups for text, _ in group.texts()]
-        if not made and self.properties:
+        if not made and self.properties and groups[0].size <= max_bytes:
             return [(time, groups[0].text(groups[0].objects[0]))]
         return made
 

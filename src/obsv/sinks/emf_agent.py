@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
-from time import monotonic
+from time import monotonic, sleep
 
 from obsv.emf.limits import MAX_EVENT_BYTES
 
@@ -40,6 +40,8 @@ PATIENCE = 5.0
 """Seconds that one `write` waits, all in all, for an agent that does not read."""
 
 _RESOLVE_AGAIN = 60.0  # seconds: a container's name moves to another address, and UDP does not notice
+_BURST = 64 * 1024  # bytes between two pauses
+_PAUSE = 0.001  # seconds: Linux lets a socket hold some 200 KiB, and what comes faster than it is read is lost
 _BUSY = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -218,6 +220,7 @@ class UdpWriter:
         self.too_large = False
         self._socket: socket.socket | None = None
         self._opened = 0.0
+        self._since_pause = 0
 
     def write(self, lines: Sequence[str]) -> Written:
         """Write each of ``lines`` (without line ends), stop at the first that is not taken."""
@@ -287,6 +290,10 @@ class UdpWriter:
             OSError: It was not taken.
         """
         assert self._socket is not None
+        if self._since_pause + len(data) > _BURST:
+            sleep(_PAUSE)
+            self._since_pause = 0
+        self._since_pause += len(data)
         try:
             self._check()
         except OSError:
