@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aws_data import T0, histogram, point
+from aws_data import point
 from obsv.settings import resolve
 from obsv.sinks.base import Batch, Refused, Retry, Sent, SinkError
-from obsv.sinks.cloudwatch_logs import CloudWatchLogsSink, emf_events, stream_of
-from obsv.sinks.emf import EmfSink
+from obsv.sinks.cloudwatch_logs import CloudWatchLogsSink, stream_of
+from obsv.sinks.emf import Encoder, shape_of
 from programs import FORKS, only_our_lines, run
 from telemetry import log
 
@@ -77,15 +77,9 @@ def test_metrics_arrive_as_the_objects_of_the_sink_emf(sink: Any, moto_server: M
     made = sink()
     assert type(made.send(batch)) is Sent
     [event] = stored(moto_server)
-    [(expected, _)] = EmfSink(made._settings)._encode(batch).events
+    [(expected, _, _)] = Encoder(shape_of(made._settings, RESOURCE)).encode(batch.items).events
     assert event["message"] == expected
     assert event["timestamp"] == json.loads(expected)["_aws"]["Timestamp"] == now // 1_000_000
-
-
-def test_the_time_of_an_emf_object_is_the_events() -> None:
-    batch = Batch("metrics", [point("counter"), histogram([1.0, 2.0], keep=True)], RESOURCE)
-    lines = EmfSink(resolve({"service": "shop"}))._encode(batch).events
-    assert [(at, records) for at, _, records in emf_events(lines)] == [(T0 // 1_000_000, 2)]
 
 
 def test_what_emf_cannot_express_is_counted(sink: Any, moto_server: MotoServer) -> None:

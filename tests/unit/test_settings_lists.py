@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from obsv.settings_lists import (
     ATTRIBUTES,
+    DIMENSION_SETS,
     NAMES,
     PATCHES,
     PATTERNS,
@@ -176,3 +177,17 @@ def test_quoted_attributes_come_back(attributes: dict[str, str]) -> None:
 
 def test_merge() -> None:
     assert merge({"a": 1}, {"a": 2, "b": 3}) == {"a": 1, "b": 3}
+
+
+@pytest.mark.parametrize(
+    "value", ["Service; Service,route;;Service", [["Service"], ["Service", "route"]], ("Service", "Service, route")]
+)
+def test_dimension_sets(value: object) -> None:
+    assert DIMENSION_SETS.parse(value) == (("Service",), ("Service", "route"))
+    assert DIMENSION_SETS.show(DIMENSION_SETS.parse(value)) == "Service;Service,route"
+
+
+@pytest.mark.parametrize("wrong", [5, {"a": 1}, [1], [["a", 1]], None])
+def test_wrong_dimension_sets(wrong: object) -> None:
+    with pytest.raises(InvalidError):
+        DIMENSION_SETS.parse(wrong)

@@ -8,10 +8,14 @@ from hypothesis import strategies as st
 
 from obsv.settings_parse import NOTHING, InvalidError
 from obsv.settings_wire import (
+    AGENT,
     DAEMON,
     HEADERS,
+    LOG_GROUP,
+    LOG_STREAM,
     NAMESPACE,
     URL,
+    as_log_group,
     as_namespace,
     mask_headers,
     mask_url,
@@ -184,3 +188,44 @@ def test_every_service_has_a_namespace(service: str) -> None:
 def test_a_plain_service_is_its_namespace() -> None:
     assert as_namespace("shop") == "shop"
     assert as_namespace("AWS/x") == "AWS_x"
+
+
+@pytest.mark.parametrize(
+    ("text", "endpoint"),
+    [
+        ("tcp://127.0.0.1:25888", "tcp://127.0.0.1:25888"),
+        ("UDP://agent:9/", "udp://agent:9"),
+        ("agent:9", "tcp://agent:9"),
+        (" udp://agent ", "udp://agent:25888"),
+        ("tcp://[::1]:9", "tcp://[::1]:9"),
+    ],
+)
+def test_agent_endpoints(text: str, endpoint: str) -> None:
+    assert AGENT.parse(text) == endpoint
+
+
+@pytest.mark.parametrize(
+    "text", ["http://a:1", "tcp://", "tcp://a:0", "tcp://a:x", "tcp://a b:1", "tcp://a:1/path", "", 5]
+)
+def test_wrong_agent_endpoints(text: object) -> None:
+    with pytest.raises(InvalidError):
+        AGENT.parse(text)
+
+
+def test_log_groups_and_streams() -> None:
+    assert LOG_GROUP.parse(" /aws/shop#1 ") == "/aws/shop#1"
+    assert LOG_STREAM.parse("a/[b] c") == "a/[b] c"
+    for kind, wrong in (
+        (LOG_GROUP, "a b"),
+        (LOG_GROUP, ""),
+        (LOG_GROUP, "a" * 513),
+        (LOG_STREAM, "a:b"),
+        (LOG_STREAM, 1),
+    ):
+        with pytest.raises(InvalidError):
+            kind.parse(wrong)
+
+
+@given(st.text(min_size=1, max_size=255))
+def test_the_log_group_of_any_service_is_allowed(service: str) -> None:
+    assert LOG_GROUP.parse(as_log_group(service)).endswith("-metrics")

@@ -41,7 +41,7 @@ def foreign_names(settings: Settings) -> set[str]:
 NAMES = {
     "cloudwatch_logs": "cloudwatch_logs:CloudWatchLogsSink",
     "console": "console:ConsoleSink",
-    "emf": "emf:EmfSink",
+    "emf": "emf:emf_sink",
     "json": "json:JsonSink",
     "local": "local:LocalSink",
     "memory": "memory:MemorySink",

@@ -13,15 +13,11 @@ from .log_stream import LogStream, pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ..logs.jsonlines import JsonLines
     from ..settings import Settings
     from .base import Attributes, Batch, Result
-    from .emf import EmfSink
-    from .log_stream import Event, Upload
-
-_EMF_HEAD = '{"_aws":{"Timestamp":'
+    from .emf import Encoder
+    from .log_stream import Upload
 
 
 class CloudWatchLogsSink:
@@ -35,13 +31,15 @@ class CloudWatchLogsSink:
         self._settings = settings
         self.stream = stream_of(settings)
         self._lines: JsonLines | None = None
-        self._emf: EmfSink | None = None
+        self._emf: Encoder | None = None
+        self._resource: Attributes = {}
 
     def open(self, resource: Attributes) -> None:
         """Take over the resource whose service every line carries."""
         from ..logs.jsonlines import JsonLines
 
         self._lines = JsonLines(resource)
+        self._resource = resource
 
     def send(self, batch: Batch) -> Result:
         """Send the events of a batch that are not sent yet."""
@@ -56,11 +54,11 @@ class CloudWatchLogsSink:
 
     def _metrics(self, batch: Batch) -> Upload:
         if self._emf is None:
-            from .emf import EmfSink
+            from .emf import Encoder, shape_of
 
-            self._emf = EmfSink(self._settings)
-        encoded = self._emf._encode(batch)
-        upload = pack(emf_events(encoded.events))
+            self._emf = Encoder(shape_of(self._settings, self._resource))
+        encoded = self._emf.encode(batch.items)
+        upload = pack([(milliseconds, line, points) for line, points, milliseconds in encoded.events])
         upload.records = batch.records
         upload.rejected, upload.reason = encoded.rejected, encoded.reason
         return upload
@@ -97,17 +95,6 @@ def stream_of(settings: Settings) -> LogStream:
     return LogStream(
         settings.log_group or _group(settings.service), settings.log_stream or _stream(), settings.log_create
     )
-
-
-def emf_events(lines: Sequence[tuple[str, int]]) -> list[Event]:
-    """Return EMF objects, each with the number of its points, as events: their time is that of their metrics.
-
-    Example:
-        >>> emf_events([('{"_aws":{"Timestamp":1780000000000,"CloudWatchMetrics":[]}}', 3)])
-        [(1780000000000, '{"_aws":{"Timestamp":1780000000000,"CloudWatchMetrics":[]}}', 3)]
-    """
-    start = len(_EMF_HEAD)
-    return [(int(line[start : line.index(",", start)]), line, points) for line, points in lines]
 
 
 def _group(service: str) -> str:

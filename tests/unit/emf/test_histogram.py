@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aws_data import histogram
+from obsv.emf.counts import Counts
 from obsv.emf.histogram import representative, targets
 from obsv.emf.limits import MAX_VALUE
-from obsv.emf.shape import Counts
 from obsv.hotpath.metrics import bucket
 
 

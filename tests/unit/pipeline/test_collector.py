@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from obsv.hotpath import metrics
+from obsv.hotpath import faults, metrics
 from obsv.hotpath.metrics import Counter, instrument
 from obsv.hotpath.queue import BoundedQueue
 from obsv.pipeline import Collector
@@ -142,3 +143,51 @@ def test_a_forked_child_begins_anew(counter: Counter) -> None:
     made.after_fork()
     made.collect()
     assert [point.value for point in lane.points()] == [1]
+
+
+@pytest.fixture
+def fine() -> Iterator[Counter]:
+    made: Counter = instrument(Counter, "test.fine", "Count", "", None, 1)
+    yield made
+    metrics.METER.fine = False
+    del metrics.METER.instruments["test.fine"]
+
+
+def test_metrics_of_high_resolution_are_collected_each_second(counter: Counter, fine: Counter) -> None:
+    lane = FakeLane()
+    made = collector(lane, interval=1000.0)
+    begin = monotonic()
+    made.collect_if_due()
+    assert lane.points() == []
+    assert begin < made.due <= monotonic() + 1.0  # a second from now, whatever the interval is
+    counter.add(1)
+    fine.add(2)
+    made.due = 0.0
+    made.collect_if_due()
+    assert [(point.name, point.value, point.resolution) for point in lane.points()] == [("test.fine", 2, 1)]
+    assert made.due <= monotonic() + 1.0
+    made.collect()  # a flush takes all
+    assert [(point.name, point.value, point.resolution) for point in lane.points()] == [("test.collector", 1, 60)]
+
+
+def test_when_the_interval_is_over_everything_is_collected(counter: Counter, fine: Counter) -> None:
+    lane = FakeLane()
+    made = collector(lane, interval=0.0)
+    counter.add(1)
+    fine.add(2)
+    made.collect_if_due()
+    assert sorted(point.name for point in lane.points()) == ["test.collector", "test.fine"]
+
+
+def test_a_metric_becomes_of_high_resolution_and_stays_so(fine: Counter, counter: Counter) -> None:
+    assert instrument(Counter, "test.fine", "Count", "").resolution == 1
+    assert instrument(Counter, "test.collector", "Count", "", None, 1) is counter
+    assert counter.resolution == 1
+
+
+@pytest.mark.parametrize("wrong", [0, 30, -1, True, 1.0, "1", None])
+def test_another_resolution_is_told_and_60(wrong: Any, counter: Counter, capsys: pytest.CaptureFixture[str]) -> None:
+    faults.reset()
+    assert instrument(Counter, "test.collector", "Count", "", None, wrong).resolution == 60
+    assert "1 or 60 seconds; 60 is used" in capsys.readouterr().err
+    assert not metrics.METER.fine

@@ -345,3 +345,18 @@ def test_a_forked_child_begins_anew(out: Path) -> None:
     assert lines(out)[-1]["orders"] == 8
     counter.add(2)
     assert told()
+
+
+@on_stdout
+def test_a_metric_that_becomes_of_high_resolution_says_so(out: Path) -> None:
+    counter = obsv.counter("orders")
+    learnt(counter)
+    try:
+        assert obsv.counter("orders", resolution=1) is counter
+        for _ in range(4):
+            counter.add(1)
+            assert obsv.flush()
+    finally:
+        METER.fine = False
+    definitions = [line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0] for line in lines(out)]
+    assert [definition.get("StorageResolution") for definition in definitions] == [None] * 4 + [1] * 4

@@ -3,25 +3,28 @@ from __future__ import annotations
 import io
 import json
 import sys
-from types import SimpleNamespace
+import time
 from typing import Any
 
 import pytest
 
-from aws_data import RESOURCE, point
+from aws_data import RESOURCE, histogram, point
 from obsv.hotpath import faults
+from obsv.settings import resolve
 from obsv.sinks.base import Batch, Refused, Retry, Sent, SinkError
-from obsv.sinks.emf import EmfSink
+from obsv.sinks.emf import EmfStdoutSink, Encoder, shape_of
 from telemetry import Counter, Histogram, points
 
 
-def sink(namespace: str | None = "shop") -> EmfSink:
-    made = EmfSink(SimpleNamespace(namespace=namespace))  # type: ignore[arg-type]
+def sink(**settings: Any) -> EmfStdoutSink:
+    made = EmfStdoutSink(resolve({"service": "shop", "config": "none", **settings}, environ={}))
     made.open(RESOURCE)
     return made
 
 
 def batch(*items: Any) -> Batch:
+    for item in items:
+        item.time_ns = time.time_ns()
     return Batch("metrics", list(items), RESOURCE)
 
 
@@ -42,7 +45,7 @@ def test_points_are_lines_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_without_a_namespace_the_service_names_it(capsys: pytest.CaptureFixture[str]) -> None:
-    sink(None).send(batch(point("counter")))
+    sink().send(batch(point("counter")))
     assert json.loads(capsys.readouterr().out)["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "shop"
 
 
@@ -132,3 +135,68 @@ def test_importing_the_sinks_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "[]\n"
+
+
+def sent(capsys: pytest.CaptureFixture[str], emf: EmfStdoutSink, *items: Any) -> dict[str, Any]:
+    assert isinstance(emf.send(batch(*items)), Sent)
+    [line] = capsys.readouterr().out.splitlines()
+    document: dict[str, Any] = json.loads(line)
+    return document
+
+
+def test_default_dimensions_and_further_sets(capsys: pytest.CaptureFixture[str]) -> None:
+    config = {"metric_dimensions": "Stage=test,Service=", "metric_dimension_sets": "Stage;route,Stage;nothing"}
+    document = sent(capsys, sink(config=config), point("counter", route="/a"))
+    assert document["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["Stage", "route"], ["Stage"]]
+    assert document["Stage"] == "test"
+    assert "Service" not in document
+
+
+def test_the_kind_of_the_service_is_a_property(capsys: pytest.CaptureFixture[str]) -> None:
+    assert sent(capsys, sink(config={"emf_service_type": "web"}), point("counter"))["ServiceType"] == "web"
+
+
+def test_without_extraction_lines_are_plain_logs(capsys: pytest.CaptureFixture[str]) -> None:
+    document = sent(capsys, sink(config={"emf_extraction": False}), point("counter", "orders"))
+    assert "_aws" not in document
+    assert document["orders"] == 1
+
+
+def test_histograms_as_arrays(capsys: pytest.CaptureFixture[str]) -> None:
+    sink(config={"emf_histograms": "arrays"}).send(batch(histogram([5.0] * 150)))
+    lines = [json.loads(line)["latency"] for line in capsys.readouterr().out.splitlines()]
+    assert lines == [[5.0] * 100, [5.0] * 50]
+
+
+def test_the_longest_line_is_a_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    sink(config={"emf_event_bytes": 4096}).send(batch(*[point("counter", f"{n}" + "n" * 250) for n in range(90)]))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 4096
+    assert sum(len(json.loads(line)["_aws"]["CloudWatchMetrics"][0]["Metrics"]) for line in lines) == 90
+
+
+def test_points_that_cloudwatch_would_not_take_any_more_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    waiting = batch(point("counter", "old"), point("counter", "new"), point("counter", "next"))
+    waiting.items[0].time_ns -= 15 * 86_400 * 10**9
+    waiting.items[2].time_ns += 3 * 3_600 * 10**9  # the clock has jumped back since
+    assert repr(sink().send(waiting)) == "Sent(rejected=2, reason='older than 14 days or over 2 hours ahead')"
+    [line] = capsys.readouterr().out.splitlines()
+    assert "new" in json.loads(line)
+
+
+def test_what_is_refused_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    faults.reset()
+    emf = sink()
+    for _ in range(2):
+        emf.send(batch(point("gauge", value=float("nan"))))
+    assert capsys.readouterr().err == "obsv: emf: value is not a number within 2^360 (left out)\n"
+
+
+def test_an_encoder_gives_lines_with_their_times() -> None:
+    """What a sink needs that brings EMF to CloudWatch by `PutLogEvents`."""
+    settings = resolve({"service": "shop", "config": "none"}, environ={})
+    waiting = batch(point("counter", "a"))
+    encoded = Encoder(shape_of(settings, waiting.resource)).encode(waiting.items)
+    [(line, points, milliseconds)] = encoded.events
+    assert points == 1
+    assert json.loads(line)["_aws"]["Timestamp"] == milliseconds == waiting.items[0].time_ns // 1_000_000
