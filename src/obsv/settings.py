@@ -93,6 +93,10 @@ class Settings(Table):
         foreign = self.sampler is not None and self.sampler.ratio is None
         return foreign or self.id_generator not in (None, "random", "xray")
 
+    def shapes_logs(self) -> bool:
+        """Whether log records are held, limited or looked after beside being written."""
+        return bool(self.log_buffer or self.log_sample or self.log_rate_limit or self.log_location)
+
     def should_patch(self, *names: str) -> bool:
         """Do `patch` and `patch_exclude` allow the patch that goes by these names ("asgi", "fastapi")?"""
         called = {name.replace("_", "-") for name in names}
