@@ -23,6 +23,7 @@ SINKS: dict[str, tuple[str, ...]] = {
     "xray": ("traces",),
     "emf": ("metrics",),
     "json": ("logs",),
+    "file": ("logs",),
     "console": SIGNALS,
     "local": SIGNALS,
     "memory": SIGNALS,

@@ -19,7 +19,7 @@ def start(settings: Settings) -> None:
     global _buffer, _limiter
     stop()
     _buffer = _limiter = None
-    if settings.log_location:
+    if settings.notes_places():
         from .place import add_place
 
         outlet.stage(outlet.PLACE, add_place)

@@ -41,6 +41,7 @@ def foreign_names(settings: Settings) -> set[str]:
 NAMES = {
     "console": "console:ConsoleSink",
     "emf": "emf:EmfSink",
+    "file": "file:FileSink",
     "json": "json:JsonSink",
     "local": "local:LocalSink",
     "memory": "memory:MemorySink",
