@@ -142,8 +142,9 @@ def _chain(ranks: range) -> Stage | None:
 def set_below(emitter: Emitter | None) -> None:
     """Hand the records below the level to somebody; None takes that back."""
     global below
-    below = emitter
-    _set_level(level)
+    if below is not emitter:
+        below = emitter
+        _set_level(level)
 
 
 def hold(record: LogRecord) -> int:

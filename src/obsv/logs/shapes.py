@@ -263,6 +263,8 @@ class ShapedLines(JsonLines):
         fields = record.all_fields
         if not fields:
             return ""
+        if self._format == "powertools":  # which has no members that are null
+            fields = {name: value for name, value in fields.items() if value is not None}
         return "".join([(self.keys.get(name) or self.field(name, fields)) + dumps(fields[name]) for name in fields])
 
     def field(self, key: object, fields: Mapping[Any, Any]) -> str:
