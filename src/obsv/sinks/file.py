@@ -32,25 +32,19 @@ class FileSink:
         self.path = os.path.abspath(settings.log_file)
         self._lines = lines(settings, {"service.name": settings.service})
         self._fd = -1
-        self._torn = False  # whether the last line in the file has no end
 
     def open(self, resource: Attributes) -> None:
         """Take over the resource whose service every line carries."""
         self._lines = lines(self._settings, resource)
 
     def send(self, batch: Batch) -> Result:
-        """Append a batch of lines. What the disk does not take now is tried again, from the first line on that is
-        not whole in the file."""
+        """Append a batch of lines. What the disk does not take now is tried again, from where it stopped."""
         if batch.encoded is None:
             batch.encoded = [self._lines.data(record) for record in batch.items]
         try:
             self._look()
             while batch.encoded:
-                data = b"".join(batch.encoded)
-                if self._torn:
-                    data = b"\n" + data
-                taken = os.write(self._fd, data) - self._torn
-                self._torn = self._forget(batch.encoded, taken)
+                _leave_out(batch.encoded, os.write(self._fd, b"".join(batch.encoded)))
         except OSError as error:
             words = (error.strerror or type(error).__name__).lower()
             self.close()
@@ -58,18 +52,6 @@ class FileSink:
                 return Retry(f"{self.path}: {words}")
             return Retry(f"{self.path}: {words}", 30.0)
         return Sent()
-
-    @staticmethod
-    def _forget(waiting: list[bytes], taken: int) -> bool:
-        """Leave out the lines that are in the file; tell whether a part of the next one is."""
-        whole = 0
-        for line in waiting:
-            if taken < len(line):
-                break
-            taken -= len(line)
-            whole += 1
-        del waiting[:whole]
-        return taken > 0
 
     def _look(self) -> None:
         """Open the file, anew where it is another than before or has grown enough."""
@@ -90,7 +72,6 @@ class FileSink:
             folder = os.path.dirname(self.path)
             os.makedirs(folder, exist_ok=True)
             self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            self._torn = False
 
     def _rotate(self) -> None:
         """Move ``x.log`` to ``x.log.1``, that to ``x.log.2``, and so on; the last one goes."""
@@ -123,3 +104,16 @@ class FileSink:
         if not os.access(self.path if there else folder, os.W_OK):
             raise SinkError(f"{self.path} cannot be written")
         return f"{self.path} can be written"
+
+
+def _leave_out(lines: list[bytes], taken: int) -> None:
+    """Leave out so many bytes at the beginning of the lines: they are in the file."""
+    whole = 0
+    for line in lines:
+        if taken < len(line):
+            break
+        taken -= len(line)
+        whole += 1
+    del lines[:whole]
+    if taken:
+        lines[0] = lines[0][taken:]
