@@ -219,8 +219,8 @@ class Logs:
     log_format = Setting(
         choice("cloudwatch", "powertools", "ecs", "otel"),
         "cloudwatch",
-        "What a line of JSON looks like: obsv's own form, that of Powertools for AWS Lambda, the Elastic Common Schema, "
-        "or OpenTelemetry's log data model.",
+        "What a line of JSON looks like: obsv's own form, that of Powertools for AWS Lambda, the Elastic Common "
+        "Schema, or OpenTelemetry's log data model.",
     )
     log_keys = Setting(
         KEYS, {}, "Members of a line under other keys: `level=severity,message=msg`; `logger=` leaves one out."
@@ -242,8 +242,8 @@ class Logs:
     log_hooks = Setting(
         HOOK_NAMES,
         HOOKS,
-        "What becomes a log record beside what is logged: uncaught `exceptions`, those of `threads`, `unraisable` ones, "
-        "`warnings`.",
+        "What becomes a log record beside what is logged: uncaught `exceptions`, those of `threads`, `unraisable` "
+        "ones, `warnings`.",
     )
     log_correlation_headers = Setting(
         HEADER_NAMES,

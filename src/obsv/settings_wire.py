@@ -31,9 +31,10 @@ def parse_keys(value: object) -> dict[str, str]:
             raise InvalidError(KEYS_ALLOWED) from None
     result: dict[str, str] = {}
     wrong = False
-    for name, key in pairs:
-        if isinstance(name, str) and name in LOG_MEMBERS and isinstance(key, str) and len(key) < 256 and writable(key):
-            result[name] = key
+    for member, text in pairs:
+        known = isinstance(member, str) and member in LOG_MEMBERS
+        if known and isinstance(text, str) and len(text) < 256 and writable(text):
+            result[str(member)] = text
         else:
             wrong = True
     if wrong:

@@ -135,7 +135,9 @@ def test_a_long_id_is_cut(seen: Capture, wsgi_server: Callable[..., WebServer]) 
     assert ids(seen, 2) == ["x" * 256] * 2
 
 
-def test_the_headers_are_a_setting(asgi_server: Callable[..., WebServer], wsgi_server: Callable[..., WebServer]) -> None:
+def test_the_headers_are_a_setting(
+    asgi_server: Callable[..., WebServer], wsgi_server: Callable[..., WebServer]
+) -> None:
     config = {"signals": False, "flush_interval": 0.05, "log_correlation_headers": "X-Trace, x-other"}
     with capture(patch="asgi,flask,logging", config=config) as seen:
         for server in (asgi_server(fast()), wsgi_server(flask())):

@@ -15,8 +15,9 @@ The members, in this order, those in brackets only when there is something to sa
     ...          the fields of the call and of `bind`
     [truncated]  how many values were cut or left out because the line went over 256 KB
 
-A field with the name of one of these gets an underscore at its end, always, so that a name means the same in every line. Values that JSON lacks: NaN and infinities are ``null``, bytes
-base64, objects their text.
+A field with the name of one of these gets an underscore at its end, always, so that a name means the same in every
+line. Values that JSON lacks: NaN and infinities are ``null``, bytes base64, objects what `obsv.hotpath.objects` says,
+or their text. Other keys, orders and forms: `obsv.logs.shapes`.
 """
 
 from __future__ import annotations
@@ -127,4 +128,3 @@ class JsonLines(Lines):
         from .shorten import shorten
 
         return shorten(line, MAX_BYTES)
-

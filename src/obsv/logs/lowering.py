@@ -115,4 +115,3 @@ def restore() -> None:
     if logging.Logger.setLevel is made.our_set:
         logging.Logger.setLevel = made.set  # type: ignore[method-assign]
     made.set(logging.getLogger(), made.said)
-

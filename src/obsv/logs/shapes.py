@@ -18,6 +18,7 @@ from time import gmtime
 
 from ..hotpath.errors import safe_text
 from ..hotpath.jsontext import dumps, quote
+from . import ecs
 from .exceptions import MAX_FRAMES, describe, source_line, stack_text
 from .jsonlines import MAX_BYTES, JsonLines
 from .shorten import shorten
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from ..settings import Settings
 
     Member = Callable[[LogRecord], str]
-
-ECS_VERSION = "8.11.0"
 
 _ORDERS = {
     "cloudwatch": (
@@ -67,16 +66,6 @@ _KEYS: dict[str, dict[str, str]] = {
         "resource": "Resource", "logger": "InstrumentationScope", "fields": "Attributes",
     },
 }  # fmt: skip
-
-_ECS_SETS = frozenset(
-    (
-        "agent", "as", "client", "cloud", "container", "data_stream", "destination", "device", "dll", "dns", "email",
-        "error", "event", "faas", "file", "geo", "group", "host", "http", "log", "network", "observer", "orchestrator",
-        "organization", "package", "process", "registry", "related", "rule", "server", "service", "source", "threat",
-        "tls", "trace", "transaction", "url", "user", "user_agent", "vulnerability",
-    )
-)  # fmt: skip
-"""Field sets of the Elastic Common Schema: a field ``http.request.method`` is one of its own and stays as it is."""
 
 
 class ShapedLines(JsonLines):
@@ -130,15 +119,15 @@ class ShapedLines(JsonLines):
         if constant is not None:
             return self._constant(start, self._resource.get(constant))
         if name == "ecs":
-            return self._constant(start, ECS_VERSION)
+            return self._constant(start, ecs.VERSION)
         if name == "resource":
             return self._constant(start, dict(self._resource))
         if name == "fields":
             return self._fields_member(key)
         if name == "exception" and self._format == "ecs":
-            return lambda record: _ecs_error(key, record)
+            return lambda record: ecs.error(key, record)
         if name == "location" and self._format == "ecs":
-            return lambda record: _ecs_origin(key, record)
+            return lambda record: ecs.origin(key, record)
         made: Callable[[LogRecord], str] = getattr(self, f"_{name}")
 
         def member(record: LogRecord) -> str:
@@ -245,7 +234,7 @@ class ShapedLines(JsonLines):
 
     def _fields_member(self, key: str) -> Member:
         if self._format == "ecs":
-            return lambda record: self._ecs_fields(key, record)
+            return lambda record: ecs.fields(key, record, self._taken)
         if not key:
             return self._top_level
         start = f",{quote(key)}:{{"
@@ -277,23 +266,6 @@ class ShapedLines(JsonLines):
             self.keys[name] = text
         return text
 
-    def _ecs_fields(self, key: str, record: LogRecord) -> str:
-        own, labels = "", {}
-        for name, value in (record.all_fields or {}).items():
-            text = safe_text(name)
-            if text.partition(".")[0] in _ECS_SETS and "." in text and not self._is_taken(text):
-                own += f",{quote(text)}:{dumps(value)}"
-            else:
-                # "Do not include dots in keys", and scalars only (Elastic Common Schema, "labels").
-                labels[text.replace(".", "_")] = value if type(value) in _PLAIN else dumps(value).strip('"')
-        return own + (f",{quote(key)}:{dumps(labels)}" if labels and key else "")
-
-    def _is_taken(self, name: str) -> bool:
-        return name in self._taken or any([name.startswith(taken + ".") for taken in self._taken])
-
-
-_PLAIN = frozenset((str, bool, int, float, type(None)))
-
 
 def _keys(settings: Settings) -> dict[str, str]:
     """Return the members of a line in order, and the key of each."""
@@ -314,24 +286,6 @@ def _keys(settings: Settings) -> dict[str, str]:
             key += "_"
         keys[name] = key
     return keys
-
-
-def _ecs_error(key: str, record: LogRecord) -> str:
-    error = record.error
-    if error is None:
-        return ""
-    return (
-        f",{quote(key + '.type')}:{quote(error.type)},{quote(key + '.message')}:{quote(error.message)}"
-        f",{quote(key + '.stack_trace')}:{quote(stack_text(error))}"
-    )
-
-
-def _ecs_origin(key: str, record: LogRecord) -> str:
-    code = record.code
-    if code is None:
-        return ""
-    name = safe_text(code[0]).rpartition("/")[2]
-    return f",{quote(key + '.name')}:{quote(name)},{quote(key + '.line')}:{dumps(code[1])}"
 
 
 def _otel_attributes(record: LogRecord) -> dict[str, Any]:

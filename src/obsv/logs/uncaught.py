@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
     WhenImported = Callable[[str, Callable[[ModuleType], None]], None]
 
-HOOKS = ("exceptions", "threads", "unraisable", "warnings")
-"""What can be switched on; the setting ``log_hooks``."""
-
 
 class _Hook:
     """A function of ours in the place of ``module.name``, which calls the one that was there.
@@ -129,9 +126,7 @@ def _unraisable(args: Any) -> None:
 def _warning(message: Any, category: Any, filename: Any, lineno: Any, file: Any = None, line: Any = None) -> None:
     if file is not None or _logged_anyway():
         return
-    record = _record(
-        13, "WARNING", safe_text(message), "py.warnings", None, {"category": safe_text(category.__name__)}
-    )
+    record = _record(13, "WARNING", safe_text(message), "py.warnings", None, {"category": safe_text(category.__name__)})
     record.code = (safe_text(filename), lineno, "")
     outlet.emit(record)
 

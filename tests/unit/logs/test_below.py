@@ -124,7 +124,7 @@ def test_records_outside_of_a_trace_are_not_held() -> None:
 def test_a_trace_that_was_sampled_out_fails_too() -> None:
     with seen(log_buffer="20KiB", sample=0.0) as found:
         obsv.hotpath.span.OUTLET.set_ratio(0.0)  # type: ignore[attr-defined]
-        with pytest.raises(ValueError), obsv.span("root"):  # noqa: PT011
+        with pytest.raises(ValueError), obsv.span("root"):  # noqa: PT011, PT012
             with obsv.span("child"):
                 log.debug("held")
             raise ValueError
@@ -178,7 +178,7 @@ def test_records_of_libraries_are_held_and_other_handlers_see_none_of_them(libra
         logging.getLogger().setLevel("WARNING")  # what the program wants after init() counts
         library.addHandler(other)
         try:
-            with pytest.raises(ValueError), obsv.span("root"):  # noqa: PT011
+            with pytest.raises(ValueError), obsv.span("root"):  # noqa: PT011, PT012
                 library.debug("held %d", 1)
                 library.info("held %d", 2)
                 library.warning("written")
@@ -220,7 +220,7 @@ def test_a_later_basic_config_works_as_without_obsv(fresh_root: logging.Logger) 
 def test_values_are_settled_when_the_record_is_held() -> None:
     with seen(log_buffer="20KiB") as found:
         items = [1, 2]
-        with pytest.raises(ValueError), obsv.span("root"):  # noqa: PT011
+        with pytest.raises(ValueError), obsv.span("root"):  # noqa: PT011, PT012
             with obsv.log_context(job="nightly"):
                 log.debug("held", items=items)
             items.append(3)
@@ -230,7 +230,7 @@ def test_values_are_settled_when_the_record_is_held() -> None:
 
 def test_the_oldest_records_of_a_trace_make_room_and_are_counted() -> None:
     with seen(log_buffer="1MiB", log_buffer_records=3) as found:
-        with pytest.raises(ValueError), obsv.span("root"):  # noqa: PT011
+        with pytest.raises(ValueError), obsv.span("root"):  # noqa: PT011, PT012
             for number in range(10):
                 log.debug(str(number))
             raise ValueError

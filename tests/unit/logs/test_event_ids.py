@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jmespath
 import pytest
@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import obsv
-from obsv.hotpath.records import LogRecord
 from obsv.logs import event_ids
 from obsv.logs.event_ids import correlated, find
+
+if TYPE_CHECKING:
+    from obsv.hotpath.records import LogRecord
 
 log = obsv.get_logger("test")
 

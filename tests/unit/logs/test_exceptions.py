@@ -40,7 +40,9 @@ def test_type_message_notes_stack_and_frames() -> None:
     assert found["frames"][1]["line"] == plain.__code__.co_firstlineno + 3
 
 
-@pytest.mark.parametrize(("stack", "keys"), [("text", {"stack"}), ("frames", {"frames"}), ("both", {"stack", "frames"})])
+@pytest.mark.parametrize(
+    ("stack", "keys"), [("text", {"stack"}), ("frames", {"frames"}), ("both", {"stack", "frames"})]
+)
 def test_the_setting_says_how_stacks_are_written(stack: str, keys: set[str]) -> None:
     assert set(told(caught(plain), stack)) - {"type", "message", "notes"} == keys
 

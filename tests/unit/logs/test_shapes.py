@@ -159,7 +159,7 @@ def test_powertools_exception_has_its_keys(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-0af76519-16cd43dd8448eb211c80319c")
     theirs = powertools(failing=True)
     ours = parse(writer(log_format="powertools").line(failed()))
-    assert [key for key in ours] == [key for key in theirs if key not in ("order", "total")]
+    assert list(ours) == [key for key in theirs if key not in ("order", "total")]
     assert (ours["exception_name"], ours["exception_notes"]) == (theirs["exception_name"], theirs["exception_notes"])
     assert ours["exception"].splitlines()[-2:] == theirs["exception"].splitlines()[-2:]
     frame, their_frame = ours["stack_trace"]["frames"][0], theirs["stack_trace"]["frames"][0]
