@@ -179,8 +179,8 @@ class Runtime:
                 from .logs import uncaught
 
                 uncaught.install(self.settings.log_hooks, patches.when_imported)
-        if self.settings.log_correlation_headers or headers.correlation.headers:
-            headers.set_correlation(self.settings.log_correlation_headers, _begin_request, _end_request)
+        names = self.settings.log_correlation_headers if queues or self.immediate else ()
+        headers.set_correlation(names, _begin_request, _end_request)
 
     def lost_elsewhere(self) -> dict[tuple[str, str, str], int]:
         """Return what was lost outside of the lanes, by sink, signal and reason."""
