@@ -21,7 +21,9 @@ __all__ = [
     "get_logger",
     "histogram",
     "init",
+    "log_context",
     "patch",
+    "set_correlation_id",
     "shutdown",
     "span",
     "status",
@@ -37,7 +39,9 @@ _HOMES = {
     "get_logger": "logs.logger",
     "histogram": "api",
     "init": "api",
+    "log_context": "logs.context",
     "patch": "api",
+    "set_correlation_id": "logs.context",
     "shutdown": "api",
     "span": "hotpath.span",
     "status": "health",
@@ -50,6 +54,7 @@ if TYPE_CHECKING:
     from .api import counter, flush, gauge, histogram, init, patch, shutdown, traced, unpatch
     from .health import status
     from .hotpath.span import current_span, span
+    from .logs.context import log_context, set_correlation_id
     from .logs.logger import get_logger
 else:
 

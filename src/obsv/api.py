@@ -44,7 +44,7 @@ def init(
         traces: Sinks for spans: a name, names with commas, a list of names and sink objects, or ``"none"``. Names:
             ``otlp``, ``xray``, ``console``, ``local``, ``memory``.
         metrics: Sinks for metrics: ``emf``, ``otlp``, ``local``, ``memory``.
-        logs: Sinks for logs: ``json``, ``otlp``, ``console``, ``local``, ``memory``.
+        logs: Sinks for logs: ``json``, ``file``, ``otlp``, ``console``, ``local``, ``memory``.
         patch: Libraries to patch: all (True), none (False), or names; ``"-redis"`` means all but redis.
         sample: Share of new traces to keep, from 0 to 1.
         resource: More attributes for every record.

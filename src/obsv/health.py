@@ -21,7 +21,8 @@ def status() -> dict[str, Any]:
         path is used), ``patches`` (obsv's own: name to what became of it), ``instrumentors`` (OpenTelemetry's, for
         libraries without a patch: the same, with the distribution that each comes from), ``agents`` (others that were
         noticed, with the patches that are left to them), ``sinks`` (name to signal to ``sent``, ``waiting``,
-        ``dropped`` by reason, ``retries`` and ``last_error``; after ``shutdown()`` those of the last run) and
+        ``dropped`` by reason, ``retries`` and ``last_error``; after ``shutdown()`` those of the last run),
+        ``logs`` (what the rate limit left out, and what the buffer holds, let out and threw away) and
         ``errors`` (places in obsv that failed, with counts).
 
     Example:
@@ -53,6 +54,7 @@ def status() -> dict[str, Any]:
         "instrumentors": _instrumentors(),
         "agents": patches.left(),
         "sinks": sinks,
+        "logs": _logs(),
         "errors": _errors(),
     }
 
@@ -60,6 +62,11 @@ def status() -> dict[str, Any]:
 def _instrumentors() -> dict[str, str]:
     found = sys.modules.get("obsv.otel.instrumentors")
     return found.states() if found is not None else {}
+
+
+def _logs() -> dict[str, int]:
+    features = sys.modules.get("obsv.logs.features")
+    return features.status() if features is not None else {}
 
 
 def _errors() -> dict[str, int]:

@@ -8,7 +8,7 @@ import os
 import sys
 
 from . import patches, propagation
-from .hotpath import faults, metrics
+from .hotpath import faults, headers, metrics
 from .hotpath import span as hot
 from .hotpath.errors import safe_text
 from .pipeline import Pipeline
@@ -171,6 +171,16 @@ class Runtime:
         queues = self.pipeline.queues("logs")
         if queues or self.immediate:
             outlet.install([sink.write for sink in self.immediate], queues, self.settings.log_level)
+            if self.settings.shapes_logs() or "obsv.logs.features" in sys.modules:
+                from .logs import features
+
+                features.start(self.settings)
+            if self.settings.log_hooks:
+                from .logs import uncaught
+
+                uncaught.install(self.settings.log_hooks, patches.when_imported)
+        names = self.settings.log_correlation_headers if queues or self.immediate else ()
+        headers.set_correlation(names, _begin_request, _end_request)
 
     def lost_elsewhere(self) -> dict[tuple[str, str, str], int]:
         """Return what was lost outside of the lanes, by sink, signal and reason."""
@@ -194,6 +204,10 @@ class Runtime:
         hot.OUTLET.queues = ()
         from .logs import outlet
 
+        for name in ("features", "uncaught"):
+            feature = sys.modules.get(f"obsv.logs.{name}")
+            if feature is not None:
+                feature.stop()
         outlet.remove()
         for sink in self.immediate:
             try:
@@ -221,6 +235,9 @@ class Runtime:
 
         outlet.forget_losses()
         outlet.forget_threads()
+        features = sys.modules.get("obsv.logs.features")
+        if features is not None:
+            features.forget()
         self.pipeline.after_fork()
 
 
@@ -357,6 +374,19 @@ def _seconds(timeout: object) -> float:
     except Exception:  # noqa: BLE001 - whatever was given
         faults.tell(f"timeout {safe_text(timeout)[:40]} is no number of seconds; 5 is used", key="timeout")
         return 5.0
+
+
+def _begin_request(correlation_id: str | None) -> object:
+    """Let the log records of a request carry its id. Called by the first request that has one, so loaded then."""
+    from .logs.context import begin_request
+
+    return begin_request(correlation_id)
+
+
+def _end_request(mark: object) -> None:
+    from .logs.context import end_request
+
+    end_request(mark)
 
 
 def _limit(value: int | None) -> int:

@@ -93,6 +93,19 @@ class Settings(Table):
         foreign = self.sampler is not None and self.sampler.ratio is None
         return foreign or self.id_generator not in (None, "random", "xray")
 
+    def xray_ids(self) -> bool:
+        """Whether trace ids are X-Ray's, beginning with the time."""
+        xray = any([getattr(sink, "name", sink) == "xray" for sink in self.traces])
+        return self.id_generator == "xray" or (xray and self.id_generator is None)
+
+    def shapes_logs(self) -> bool:
+        """Whether log records are held, limited or looked after beside being written."""
+        return bool(self.log_buffer or self.log_sample or self.log_rate_limit or self.notes_places())
+
+    def notes_places(self) -> bool:
+        """Whether obsv's own loggers look for the place of the call: Powertools' form is not complete without."""
+        return self.log_location or self.log_format == "powertools"
+
     def should_patch(self, *names: str) -> bool:
         """Do `patch` and `patch_exclude` allow the patch that goes by these names ("asgi", "fastapi")?"""
         called = {name.replace("_", "-") for name in names}

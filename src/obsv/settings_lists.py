@@ -24,6 +24,7 @@ SINKS: dict[str, tuple[str, ...]] = {
     "emf": ("metrics",),
     "json": ("logs",),
     "cloudwatch_logs": ("metrics", "logs"),
+    "file": ("logs",),
     "console": SIGNALS,
     "local": SIGNALS,
     "memory": SIGNALS,

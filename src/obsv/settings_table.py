@@ -34,7 +34,20 @@ from .settings_plugins import (
     ratio_of_variable,
     sampler_of_variable,
 )
-from .settings_wire import AGENT, DAEMON, HEADERS, LOG_GROUP, LOG_STREAM, NAMESPACE, URL
+from .settings_wire import (
+    AGENT,
+    DAEMON,
+    HEADER_NAMES,
+    HEADERS,
+    HOOK_NAMES,
+    HOOKS,
+    KEYS,
+    LOG_GROUP,
+    LOG_STREAM,
+    NAMESPACE,
+    ORDER,
+    URL,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -227,6 +240,58 @@ class Destinations:
     logs = Setting(sinks("logs"), (), "Sinks for logs.", "OTEL_LOGS_EXPORTER", default_text="by platform, see below")
     log_level = Setting(LEVEL, "INFO", "Log records below this level are left out.", "AWS_LAMBDA_LOG_LEVEL")
     log_capture = Setting(FLAG, True, "Records of the standard library's logging go to the sinks too.")
+
+
+class Logs:
+    """Log lines, and which are written"""
+
+    log_format = Setting(
+        choice("cloudwatch", "powertools", "ecs", "otel"),
+        "cloudwatch",
+        "What a line of JSON looks like: obsv's own form, that of Powertools for AWS Lambda, the Elastic Common "
+        "Schema, or OpenTelemetry's log data model.",
+    )
+    log_keys = Setting(
+        KEYS, {}, "Members of a line under other keys: `level=severity,message=msg`; `logger=` leaves one out."
+    )
+    log_order = Setting(
+        ORDER, (), "Members of a line in this order; the others follow.", default_text="that of `log_format`"
+    )
+    log_stack = Setting(
+        choice("both", "text", "frames"),
+        "both",
+        "Stacks of exceptions: as Python prints them, as a list of frames, or both.",
+    )
+    log_location = Setting(
+        FLAG, False, "True: obsv's own loggers note the place of the call too, which the others do anyway."
+    )
+    log_queue = Setting(
+        FLAG, False, "True: lines are written by a thread, so a stdout that nobody reads never stops the program."
+    )
+    log_hooks = Setting(
+        HOOK_NAMES,
+        HOOKS,
+        "What becomes a log record beside what is logged: uncaught `exceptions`, those of `threads`, `unraisable` "
+        "ones, `warnings`.",
+    )
+    log_correlation_headers = Setting(
+        HEADER_NAMES,
+        ("x-correlation-id", "x-request-id"),
+        "Headers of a request; what the first that is there says is `correlation_id` in all its records.",
+    )
+    log_sample = Setting(RATIO, 0.0, "Share of the traces whose records are written from DEBUG on, from 0 to 1.")
+    log_buffer = Setting(
+        size(0),
+        0,
+        "Memory for records below the level, each trace; they are written when it fails. 0: they are not kept.",
+        default_text="`0`: off",
+    )
+    log_buffer_records = Setting(count(1), 1000, "How many of them, each trace.")
+    log_buffer_total = Setting(size(1024), 16 * 1024 * 1024, "Memory for those of all traces.")
+    log_buffer_on_error = Setting(FLAG, True, "A record of level ERROR brings along what its trace has kept.")
+    log_rate_limit = Setting(
+        count(0), 0, "Records a second from each line of code; the rest is counted. 0: all.", default_text="`0`: off"
+    )
 
 
 class Tracing:
@@ -545,7 +610,7 @@ class CloudWatchLogs:
 
 
 class OtherSinks:
-    """Sinks: xray and local"""
+    """Sinks: xray, file and local"""
 
     xray_transport = Setting(
         choice("daemon", "daemon_otlp", "api"),
@@ -556,6 +621,11 @@ class OtherSinks:
     xray_daemon_address = Setting(
         DAEMON, "127.0.0.1:2000", "UDP address of the X-Ray daemon.", "AWS_XRAY_DAEMON_ADDRESS"
     )
+    log_file = Setting(PATH, "obsv.log", "The file of the sink `file`, a JSON object a line.")
+    log_file_max_bytes = Setting(
+        size(0), 0, "Size at which the file gets `.1` behind its name and a new one is begun. 0: never."
+    )
+    log_file_backups = Setting(count(0, 1000), 3, "How many such files are kept.")
     local_path = Setting(PATH, ".obsv/obsv.db", "The local store, one SQLite file for all processes.")
     local_max_bytes = Setting(size(1 << 20), 100 * 1024 * 1024, "Size of the local store; the oldest traces go first.")
 
@@ -564,6 +634,7 @@ GROUPS: tuple[type, ...] = (
     Service,
     General,
     Destinations,
+    Logs,
     Tracing,
     Queueing,
     Otlp,
@@ -574,7 +645,9 @@ GROUPS: tuple[type, ...] = (
 )
 
 
-class Table(Service, General, Destinations, Tracing, Queueing, Otlp, OtlpSignals, Emf, CloudWatchLogs, OtherSinks):
+class Table(
+    Service, General, Destinations, Logs, Tracing, Queueing, Otlp, OtlpSignals, Emf, CloudWatchLogs, OtherSinks
+):
     """All settings as attributes: declarations on the class, values on an instance."""
 
 

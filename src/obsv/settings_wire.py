@@ -5,8 +5,92 @@ Headers and URLs may carry secrets, so each has a `mask_...` function for whatev
 
 from __future__ import annotations
 
-from .settings_lists import unquote
+from .settings_lists import unquote, words
 from .settings_parse import NOTHING, InvalidError, Kind, show_plain, writable
+
+# ---- keys of log lines
+
+KEYS_ALLOWED = "name=key pairs separated by commas (level=severity; nothing behind the = leaves the member out)"
+
+
+def parse_keys(value: object) -> dict[str, str]:
+    """Members of a log line and the keys under which they are written: a mapping, or ``level=severity,logger=``."""
+    if isinstance(value, str):
+        pairs: list[tuple[object, object]] = []
+        for item in value.split(","):
+            if item.strip():
+                name, mark, key = item.partition("=")
+                pairs.append((name.strip(), key.strip() if mark else None))
+    else:
+        items = getattr(value, "items", None)
+        if items is None or isinstance(value, type):
+            raise InvalidError(KEYS_ALLOWED)
+        try:
+            pairs = list(items())
+        except Exception:  # noqa: BLE001 - a foreign mapping may do anything
+            raise InvalidError(KEYS_ALLOWED) from None
+    result: dict[str, str] = {}
+    wrong = False
+    for member, text in pairs:
+        known = isinstance(member, str) and member in LOG_MEMBERS
+        if known and isinstance(text, str) and len(text) < 256 and writable(text):
+            result[str(member)] = text
+        else:
+            wrong = True
+    if wrong:
+        allowed = f"{KEYS_ALLOWED}; members are {', '.join(LOG_MEMBERS)}"
+        raise InvalidError(allowed, usable=result if result else NOTHING)
+    return result
+
+
+ORDER_ALLOWED = "names of members of a log line, separated by commas"
+LOG_MEMBERS = (
+    "timestamp", "level", "severity_number", "logger", "message", "service", "version", "environment", "trace_id",
+    "span_id", "trace_flags", "xray_trace_id", "location", "function", "exception", "exception_name", "fields",
+)  # fmt: skip
+"""What a log line may consist of; ``fields`` stands for those of the call, of ``bind`` and of the context."""
+
+
+def parse_order(value: object) -> tuple[str, ...]:
+    """Members of a log line, each once."""
+    names = [word.lower() for word in words(value, ORDER_ALLOWED)]
+    known = tuple(dict.fromkeys([name for name in names if name in LOG_MEMBERS]))
+    if any([name not in LOG_MEMBERS and name != "none" for name in names]):
+        allowed = f"{ORDER_ALLOWED}: {', '.join(LOG_MEMBERS)}"
+        raise InvalidError(allowed, usable=known if known else NOTHING)
+    return known
+
+
+# ---- what else is logged, and by what requests are known
+
+HOOKS = ("exceptions", "threads", "unraisable", "warnings")
+_HOOKS_ALLOWED = f"some of {', '.join(HOOKS)}, or none"
+
+
+def parse_hooks(value: object) -> tuple[str, ...]:
+    """Which of Python's own hooks are listened to; true and false for all and none."""
+    if isinstance(value, bool):
+        return HOOKS if value else ()
+    names = [word.lower() for word in words(value, _HOOKS_ALLOWED)]
+    known = tuple([name for name in HOOKS if name in names or names == ["all"]])
+    if any([name not in HOOKS and name not in ("none", "all") for name in names]):
+        raise InvalidError(_HOOKS_ALLOWED, usable=known if known else NOTHING)
+    return known
+
+
+HEADER_NAMES_ALLOWED = "names of HTTP headers separated by commas, or none"
+
+
+def parse_header_names(value: object) -> tuple[str, ...]:
+    """Names of headers in lower case, each once."""
+    if value is False:
+        return ()
+    names = [word.lower() for word in words(value, HEADER_NAMES_ALLOWED)]
+    good = tuple(dict.fromkeys([name for name in names if _TOKEN.issuperset(name) and name != "none"]))
+    if len(good) < len({name for name in names if name != "none"}):
+        raise InvalidError(HEADER_NAMES_ALLOWED, usable=good if good else NOTHING)
+    return good
+
 
 # ---- headers
 
@@ -223,3 +307,7 @@ AGENT: Kind[str] = Kind("endpoint", parse_agent_endpoint, AGENT_ALLOWED)
 NAMESPACE: Kind[str] = Kind("namespace", parse_namespace, NAMESPACE_ALLOWED)
 LOG_GROUP: Kind[str] = Kind("log group", parse_log_group, LOG_GROUP_ALLOWED)
 LOG_STREAM: Kind[str] = Kind("log stream", parse_log_stream, LOG_STREAM_ALLOWED)
+KEYS: Kind[dict[str, str]] = Kind("keys", parse_keys, KEYS_ALLOWED)
+ORDER: Kind[tuple[str, ...]] = Kind("members", parse_order, ORDER_ALLOWED)
+HOOK_NAMES: Kind[tuple[str, ...]] = Kind("hooks", parse_hooks, _HOOKS_ALLOWED)
+HEADER_NAMES: Kind[tuple[str, ...]] = Kind("header names", parse_header_names, HEADER_NAMES_ALLOWED)

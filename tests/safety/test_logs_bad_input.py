@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 PREAMBLE = """
 import os, sys
-from types import SimpleNamespace
+from obsv.settings import resolve
 from obsv.logs import outlet
 from obsv.logs.logger import get_logger
 from obsv.sinks.json import JsonSink
 
-sink = JsonSink(SimpleNamespace(service="shop"))
+sink = JsonSink(resolve({"service": "shop"}))
 outlet.install(immediate=[sink.write], level="DEBUG")
 log = get_logger("shop")
 

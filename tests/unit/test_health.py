@@ -25,6 +25,7 @@ KEYS = {
     "instrumentors",
     "agents",
     "sinks",
+    "logs",
     "errors",
 }
 

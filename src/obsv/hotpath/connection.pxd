@@ -20,7 +20,7 @@ cdef _text(value)
 
 @cython.final
 cdef class Call(Exchange):
-    cdef public object app, elapsed, forward, root, scope, status, token
+    cdef public object app, elapsed, forward, mark, root, scope, status, token
     cdef public Door door
     cdef public bint done, trailers
 

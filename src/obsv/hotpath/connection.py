@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from . import faults
 from .exchange import Exchange
-from .headers import extract, listen
+from .headers import correlation, extract, listen
 from .span import INTERNAL, Scope, start_span
 
 if 0:  # seen by the compiler only
@@ -41,14 +41,16 @@ _GONE = frozenset(("ClientDisconnect", "WebSocketDisconnect"))  # Starlette's wo
 _parents: tuple[bytes, ...] = ()  # headers that name a parent
 _wanted: frozenset[bytes] = frozenset()  # headers that are read at all
 _lengths = cython.declare(cython.ulonglong, 0)  # how long the names of those are, a bit each
+_correlating: tuple[bytes, ...] = ()  # headers that name the request
 
 
 def _read_too(names: tuple[str, ...]) -> None:
     """Look for the headers of other propagators too."""
-    global _lengths, _parents, _wanted
+    global _correlating, _lengths, _parents, _wanted
     others = [name.encode("latin-1", "replace") for name in names]
     _parents = (b"traceparent", b"x-amzn-trace-id", b"baggage", *others)
-    _wanted = frozenset((*_parents, b"tracestate", b"host", b"user-agent", b"x-forwarded-for"))
+    _correlating = tuple([name.encode("latin-1", "replace") for name in correlation.headers])
+    _wanted = frozenset((*_parents, *_correlating, b"tracestate", b"host", b"user-agent", b"x-forwarded-for"))
     lengths = 0
     for name in _wanted:
         lengths |= 1 << min(len(name), 63)
@@ -119,6 +121,10 @@ class Door:
             _text(found.get(b"user-agent")),
         )
         scope[MARK] = True
+        for name in _correlating:
+            if name in found:
+                call.mark = correlation.begin(_text(found[name]))
+                break
         if call.span.id64:
             call.token = attach(call.span)
         return call
@@ -170,7 +176,7 @@ class Call(Exchange):
         done: True when the span has ended.
     """
 
-    __slots__ = ("app", "done", "door", "elapsed", "forward", "root", "scope", "status", "token", "trailers")
+    __slots__ = ("app", "done", "door", "elapsed", "forward", "mark", "root", "scope", "status", "token", "trailers")
 
     def _hold(self, door: Door, app: Any, scope: Any, root: str, forward: Any) -> None:
         self.door = door
@@ -181,6 +187,7 @@ class Call(Exchange):
         self.status: int | None = None
         self.elapsed: float | None = None
         self.token: Any = None
+        self.mark: Any = None
         self.done = False
         self.trailers = False
 
@@ -241,6 +248,9 @@ class Call(Exchange):
             token, self.token = self.token, None
             if token is not None:
                 detach(token)
+            if self.mark is not None:
+                correlation.end(self.mark)
+                self.mark = None
 
     def _left(self, error: BaseException | None) -> None:
         if self.done:

@@ -21,6 +21,9 @@ MAX_TEXT = 16_384
 MAX_CHAIN = 16
 """Exceptions kept of a chain of causes."""
 
+MAX_MEMBERS = 64
+"""Exceptions kept of a group, those of groups in it included."""
+
 
 class ErrorInfo:
     """One exception: its type, text and stack, and the exception that led to it.
@@ -34,9 +37,10 @@ class ErrorInfo:
         written: The text as Python prints it, for the few kinds that are printed in a way of their own, else None.
         cause: The exception behind this one, or None.
         explicit: True when ``cause`` was given by ``raise … from …``.
+        members: The exceptions of a group.
     """
 
-    __slots__ = ("cause", "explicit", "frames", "message", "notes", "skipped", "type", "written")
+    __slots__ = ("cause", "explicit", "frames", "members", "message", "notes", "skipped", "type", "written")
 
     def __init__(self, type: str, message: str) -> None:
         self.type = type
@@ -47,11 +51,14 @@ class ErrorInfo:
         self.written: str | None = None
         self.cause: ErrorInfo | None = None
         self.explicit = False
+        self.members: tuple[ErrorInfo, ...] = ()
 
     @classmethod
     def capture(cls, error: BaseException) -> ErrorInfo:
         """Remember an exception. Never raises, also when the exception's own ``__str__`` does."""
         first = info = _capture_one(error)
+        if isinstance(error, BaseExceptionGroup):
+            info.members = _members(error, [MAX_MEMBERS])
         seen = {id(error)}
         for _ in range(MAX_CHAIN):
             if error.__cause__ is not None:
@@ -143,6 +150,23 @@ def _capture_one(error: BaseException) -> ErrorInfo:
     if isinstance(error, (BaseExceptionGroup, SyntaxError)):
         info.written = _text_now(error)
     return info
+
+
+def _members(group: BaseExceptionGroup[BaseException], left: list[int], depth: int = 0) -> tuple[ErrorInfo, ...]:
+    """Remember the exceptions of a group, as many as are left."""
+    kept: list[ErrorInfo] = []
+    try:
+        for error in group.exceptions:
+            if left[0] <= 0:
+                break
+            left[0] -= 1
+            info = _capture_one(error)
+            if isinstance(error, BaseExceptionGroup) and depth < MAX_CHAIN:
+                info.members = _members(error, left, depth + 1)
+            kept.append(info)
+    except Exception:  # noqa: BLE001 - a group of the user's own kind
+        pass
+    return tuple(kept)
 
 
 def _text_now(error: BaseException) -> str | None:

@@ -174,6 +174,8 @@ class Exchange:
                 span.set_attribute("error.type", kind)
                 if span.status_value == 0:
                     span.status_value = ERROR
+        elif kind is not None:
+            span.status_value = ERROR
         meter: Meter = METER
         if self.method is not None and meter.enabled:  # before the span: who has seen the one can count on the other
             self._record(meter, route, status, kind, self.seconds() if elapsed is None else elapsed)

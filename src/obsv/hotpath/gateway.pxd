@@ -23,7 +23,7 @@ cpdef decoded(str path)
 
 @cython.final
 cdef class Call(Exchange):
-    cdef public object status, route, error, token
+    cdef public object status, route, error, token, mark, named
     cdef public Door door
     cdef public bint streamed, done
 

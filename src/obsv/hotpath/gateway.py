@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from . import faults
 from .exchange import Exchange
-from .headers import extract, listen
+from .headers import correlation, extract, listen
 from .http_words import METHODS
 from .span import SERVER, Scope, Span
 
@@ -45,12 +45,14 @@ _PARENTS = {
     "tracestate": "HTTP_TRACESTATE",
 }
 _more: tuple[str, ...] = ()  # keys of the headers of other propagators
+_correlating: tuple[str, ...] = ()  # keys of the headers that name the request
 
 
 def _read_too(names: tuple[str, ...]) -> None:
     """Look for the headers of other propagators too."""
-    global _more
-    keys = {name: f"HTTP_{name.upper().replace('-', '_')}" for name in names}
+    global _correlating, _more
+    keys = {name: f"HTTP_{name.upper().replace('-', '_')}" for name in (*names, *correlation.headers)}
+    _correlating = tuple([keys.pop(name) for name in correlation.headers])
     _PARENTS.update(keys)
     _more = tuple(keys.values())
 
@@ -159,6 +161,11 @@ class Door:
             environ.get("HTTP_USER_AGENT"),
         )
         given[KEY] = call
+        for key in _correlating:
+            if key in environ:
+                call.named = environ[key]
+                call.mark = correlation.begin(call.named)
+                break
         if call.span.id64:
             call.token = attach(call.span)
         return call
@@ -202,9 +209,10 @@ class Call(Exchange):
         error: The exception behind a 500.
         streamed: True when the body is produced while the server sends it.
         done: True when the span has ended.
+        named: What a header names the request, for its log records.
     """
 
-    __slots__ = ("done", "door", "error", "route", "status", "streamed", "token")
+    __slots__ = ("done", "door", "error", "mark", "named", "route", "status", "streamed", "token")
 
     def _hold(self, door: Door) -> None:
         self.door = door
@@ -212,6 +220,8 @@ class Call(Exchange):
         self.route: str | None = None
         self.error: BaseException | None = None
         self.token: Any = None
+        self.mark: Any = None
+        self.named: str | None = None
         self.streamed = False
         self.done = False
 
@@ -261,3 +271,6 @@ class Call(Exchange):
         token, self.token = self.token, None
         if token is not None:
             detach(token)
+        if self.mark is not None:
+            correlation.end(self.mark)
+            self.mark = None

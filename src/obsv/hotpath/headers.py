@@ -58,6 +58,40 @@ def set_formats(names: tuple[str, ...]) -> None:
     formats = names
 
 
+class Correlation:
+    """The headers that name a request, and how its log records come by the name.
+
+    Attributes:
+        headers: Names of headers in lower case, the first that is there counts.
+        begin: Called with the header's value where a request begins; what it returns is for ``end``.
+        end: Called where the request ends.
+    """
+
+    __slots__ = ("begin", "end", "headers")
+
+    def __init__(self) -> None:
+        self.headers: tuple[str, ...] = ()
+        self.begin: Callable[[str | None], Any] = _no_name
+        self.end: Callable[[Any], None] = _no_name
+
+
+def _no_name(value: Any) -> None:
+    return None
+
+
+correlation = Correlation()
+"""Set by ``init()``."""
+
+
+def set_correlation(headers: tuple[str, ...], begin: Callable[[str | None], Any], end: Callable[[Any], None]) -> None:
+    """Let log records carry what the first of these headers says."""
+    correlation.begin, correlation.end = begin, end
+    if correlation.headers != headers:
+        correlation.headers = headers
+        for listener in _listeners:
+            listener(other_fields())
+
+
 _others: Others | None = None
 _listeners: list[Callable[[tuple[str, ...]], None]] = []
 

@@ -65,7 +65,8 @@ def dumps(value: Any) -> str:
     """Write a value as compact JSON on one line.
 
     NaN and infinities become ``null`` (JSON has none), bytes base64, mappings objects with string keys, other iterables
-    arrays, and everything else its text. What holds itself ends in ``"…"``.
+    arrays, data classes, models and times what `obsv.hotpath.objects` says, and everything else its text. What holds
+    itself ends in ``"…"``.
 
     Example:
         >>> dumps({"a": (1, None), "b": float("nan")})
@@ -137,7 +138,10 @@ class _Walk:
             return '"' + b2a_base64(value, newline=False).decode("ascii") + '"'
         if isinstance(value, (list, tuple, set, frozenset)) or _is_plain_collection(value):
             return self._items(value)
-        return quote(str(value))
+        from .objects import simpler
+
+        simple = simpler(value)
+        return quote(str(value)) if simple is value else self.dumps(simple)
 
     def _mapping(self, value: Mapping[Any, Any]) -> str:
         pairs: list[str] = []

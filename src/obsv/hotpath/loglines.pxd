@@ -11,6 +11,7 @@ cpdef take_ids(LogRecord record, state)
 cdef class Emitter:
     cdef public tuple immediate
     cdef public bint queued
+    cdef public object through
     cdef public dict waiting
 
     @cython.locals(record=LogRecord)
@@ -18,6 +19,9 @@ cdef class Emitter:
     cpdef emit(self, record)
     cdef _later(self, record)
     cdef _deliver(self, item)
+    cpdef hand_on(self, record)
+    cpdef release(self, record)
+    cdef _write(self, record, bint held)
 
 @cython.final
 cdef class Buffer:
@@ -35,6 +39,7 @@ cdef class Lines:
     cdef public dict keys, names
     cdef public str constant
     cdef public Py_ssize_t longest
+    cdef public bint xray
     cdef Buffer spare
     cdef long long _second
     cdef str _second_text
@@ -47,6 +52,8 @@ cdef class Lines:
     cdef int _done(self, Buffer out) except -1
     @cython.locals(out=Buffer, seconds=cython.longlong, thousandths=int, at=cython.p_uchar)
     cdef Buffer _written(self, LogRecord record)
+    @cython.locals(at=cython.p_uchar)
+    cdef int _xray(self, Buffer out, LogRecord record) except -1
     @cython.locals(told=dict)
     cdef int _fields(self, Buffer out, fields) except -1
     cdef str _text(self, LogRecord record)

@@ -123,13 +123,16 @@ class Emitter:
     Attributes:
         immediate: Each is called with every record, in the thread that logs.
         queued: Whether `queue` is.
+        through: Every record goes through this before it leaves, where it is not None: it returns what is to leave,
+            or None.
     """
 
-    __slots__ = ("immediate", "queued", "waiting")
+    __slots__ = ("immediate", "queued", "through", "waiting")
 
     def __init__(self) -> None:
         self.immediate: tuple[Callable[[LogRecord], object], ...] = ()
         self.queued = False
+        self.through: Callable[[LogRecord], LogRecord | None] | None = None
         self.waiting: dict[int, list[LogRecord | Pending]] = {}  # by thread
 
     def queue(self, record: LogRecord) -> None:
@@ -174,10 +177,23 @@ class Emitter:
         """
         if doing():
             self._later(record)
-            return
+        else:
+            self._write(record, False)
+
+    def release(self, record: LogRecord) -> None:
+        """Hand a record to every outlet without going through ``through``, also from within the writing of another."""
+        if doing():
+            self.hand_on(record)
+        else:
+            self._write(record, True)
+
+    def _write(self, record: LogRecord | Pending, held: bool) -> None:
         try:
             do(_WRITING)
-            self._deliver(record)
+            if held:
+                self.hand_on(record)  # type: ignore[arg-type]
+            else:
+                self._deliver(record)
             if doing() != _WRITING:
                 do(_WRITING_OTHERS)
                 for late in self.waiting.pop(get_ident(), ()):
@@ -199,6 +215,17 @@ class Emitter:
         record = item if type(item) is LogRecord else item.process()  # type: ignore[union-attr]
         if record is None:
             return
+        if self.through is not None:
+            try:
+                record = self.through(record)
+            except Exception as error:  # noqa: BLE001 - the record itself is whole
+                self.failed(error)
+            if record is None:
+                return
+        self.hand_on(record)
+
+    def hand_on(self, record: LogRecord) -> None:
+        """Give a record to everybody who is to have it."""
         for write in self.immediate:
             try:
                 write(record)
@@ -295,15 +322,17 @@ class Lines:
         names: Loggers' and levels' names as JSON literals: `name` adds to them.
         constant: What every line has after its message.
         longest: Bytes of the longest line.
+        xray: Whether the trace id is also written as X-Ray does.
     """
 
-    __slots__ = ("_ids", "_second", "_second_text", "constant", "keys", "longest", "names", "spare")
+    __slots__ = ("_ids", "_second", "_second_text", "constant", "keys", "longest", "names", "spare", "xray")
 
     def __init__(self, keys: dict[str, str], names: dict[str, str], constant: str, longest: int) -> None:
         self.keys = keys
         self.names = names
         self.constant = constant
         self.longest = longest
+        self.xray = False
         # What the last line had, and how it reads. Interpreted, tuples replaced as a whole: other threads see what
         # belongs together.
         self._second: Any = -1 if cython.compiled else (None, "")
@@ -409,6 +438,8 @@ class Lines:
                 at = put_hex(at, record.id64)
                 at[0] = 34
                 out.size = at + 1 - out.data
+                if self.xray:
+                    self._xray(out, record)
             code = record.code
             if record.error is not None:
                 out.raw(self.details(record))
@@ -432,6 +463,20 @@ class Lines:
             out.size += 1
             return out
         return None
+
+    def _xray(self, out: Buffer, record: LogRecord) -> None:
+        if cython.compiled:
+            at = out.room(64)
+            at = put_bytes(at, b',"xray_trace_id":"1-', 20)
+            at = put_hex(at, record.trace_hi)
+            for _ in range(8):  # the dash goes behind the first eight digits
+                at[0] = at[-1]
+                at -= 1
+            at[0] = 45
+            at += 8
+            at = put_hex(at + 1, record.trace_lo)
+            at[0] = 34
+            out.size = at + 1 - out.data
 
     def _fields(self, out: Buffer, fields: Any) -> None:
         if cython.compiled:
@@ -459,7 +504,7 @@ class Lines:
         if record.id64:
             ids = self._ids
             if ids[0] != record.id64 or ids[1] != record.trace_lo or ids[2] != record.trace_hi:
-                ids = self._ids = _ids_text(record)
+                ids = self._ids = _ids_text(record, self.xray)
             text += ids[3]
         if record.code is not None or record.error is not None:
             text += self.details(record)
@@ -483,8 +528,11 @@ class Lines:
         return text
 
 
-def _ids_text(record: LogRecord) -> tuple[int, int, int, str]:
-    ids = f',"trace_id":"{record.trace_hi:016x}{record.trace_lo:016x}","span_id":"{record.id64:016x}"'
+def _ids_text(record: LogRecord, xray: bool) -> tuple[int, int, int, str]:
+    trace_id = f"{record.trace_hi:016x}{record.trace_lo:016x}"
+    ids = f',"trace_id":"{trace_id}","span_id":"{record.id64:016x}"'
+    if xray:
+        ids += f',"xray_trace_id":"1-{trace_id[:8]}-{trace_id[8:]}"'
     return (record.id64, record.trace_lo, record.trace_hi, ids)
 
 

@@ -6,7 +6,7 @@ from obsv.hotpath.readable cimport Readable
 
 @cython.final
 cdef class Outlet:
-    cdef public object queues, sampler, resource, governor, listener, owner
+    cdef public object queues, sampler, resource, governor, listener, owner, watcher
     cdef public bint enabled, time_ids, sample_all, ignore_parent
     cdef public unsigned long long threshold
     cdef public Py_ssize_t max_attributes, max_length, max_events, max_links, few, short

@@ -98,6 +98,8 @@ class Outlet:
         listener: Is told of every recorded span: ``started(span, parent)``, ``ended(span)``. Span processors.
         ignore_parent: True when the caller's decision does not count (``OTEL_TRACES_SAMPLER=traceidratio``).
         owner: The OpenTelemetry provider whose outlet this is, if any.
+        watcher: Is called with every span that ends, sampled or not, and its local trace, which a lone root does not
+            have. The buffer of log records.
         few: Attributes that are set without looking at ``max_attributes``.
         short: Characters of a text that are kept without looking at ``max_length``.
     """
@@ -123,10 +125,12 @@ class Outlet:
         "short",
         "threshold",
         "time_ids",
+        "watcher",
     )
 
     def __init__(self) -> None:
         self.enabled = False
+        self.watcher: Callable[[Span, LocalTrace | None], None] | None = None
         self.governor: Callable[[Span, Any], None] | None = None
         self.listener: Any = None
         self.ignore_parent = False
@@ -579,6 +583,8 @@ class Span(Readable):
             return
         self.ended = True
         if not self.recording:
+            if self.scope.outlet.watcher is not None and self.id64:
+                self.scope.outlet.watcher(self, None)
             return
         self.recording = False
         trace: LocalTrace | None = self.trace
@@ -589,6 +595,8 @@ class Span(Readable):
         if end_time is not None:
             self.end_ns = _moment(end_time, self.end_ns)
         outlet: Outlet = self.scope.outlet
+        if outlet.watcher is not None:
+            outlet.watcher(self, trace)
         if outlet.listener is not None:
             outlet.listener.ended(self, trace)
         elif cython.compiled:
@@ -656,10 +664,13 @@ class Span(Readable):
                 context_reset(_current, token)
             except (ValueError, RuntimeError):  # left in another context than entered: a generator closed elsewhere
                 _count_lost_token()
-        if error is not None and self.recording and (isinstance(error, Exception) or token is None):
-            # The SDK's Span.__exit__ takes KeyboardInterrupt and the like for failures too; use_span does not, and says
-            # of what leaves its block that it did not escape.
-            self._fail(error, token is None or not self.scope.by_api)
+        if error is not None and (isinstance(error, Exception) or token is None):
+            if self.recording:
+                # The SDK's Span.__exit__ takes KeyboardInterrupt and the like for failures too; use_span does not, and
+                # says of what leaves its block that it did not escape.
+                self._fail(error, token is None or not self.scope.by_api)
+            elif not self.ended and self.id64:
+                self.status_value = ERROR  # nobody sees the span, but its log records may be asked for
         self.end()
 
     def __enter__(self) -> Span:
@@ -680,8 +691,12 @@ class Span(Readable):
         ``KeyboardInterrupt``, ``SystemExit``, cancellation and ``GeneratorExit`` are no failures of the operation and
         only end it (OpenTelemetry API ``use_span``: ``Exception`` only).
         """
-        if self.recording and isinstance(error, Exception):
+        if not isinstance(error, Exception):
+            return
+        if self.recording:
             self._fail(error, not self.scope.by_api)
+        elif not self.ended and self.id64:
+            self.status_value = ERROR
 
     def _fail(self, error: BaseException, escaped: bool) -> None:
         if not self.quiet & NO_RECORD:

@@ -94,6 +94,7 @@ def leave(
         or token is None
         or not self.recording
         or self.trace is not None
+        or outlet.watcher is not None
         or outlet.listener is not None
         or self.generation != common._generation
         or not self.flags & 1

@@ -27,6 +27,7 @@ def let_out(
     error: BaseException | ErrorInfo | None = None,
     code: tuple[str, int, str] | None = None,
     time_ns: int = 0,
+    below: bool = False,
 ) -> None:
     """Let a record out with the ids of the current span.
 
@@ -39,6 +40,7 @@ def let_out(
         error: The exception, if one was logged.
         code: ``(path, line, function)`` of the call, where it is known.
         time_ns: When; now, if it is not given.
+        below: Whether it is below the level in force: then it goes to who wants such records.
     """
     record = LogRecord(
         time_ns or now(),
@@ -54,12 +56,20 @@ def let_out(
     state = current()
     if state is not None:
         take_ids(record, state)
-    outlet.emit(record)
+    emitter = outlet.below if below else outlet.emitter
+    if emitter is not None:
+        emitter.emit(record)
 
 
 def lowest(level: str) -> int:
     """Return the standard library's number from which on a level's name lets records out."""
     return levels.to_stdlib(levels.severity(level))
+
+
+def wanted(level: str) -> int:
+    """Return the number from which on anybody wants records, those below the level included."""
+    number = lowest(level)
+    return number if outlet.below is None else min(number, 10)
 
 
 def standard_record(frame: FrameType | None, frames: int) -> logging.LogRecord | None:

@@ -192,6 +192,7 @@ class _Installation:
         self.handler = handler
         self.aside: list[logging.Handler] = []
         self.root_level: tuple[int, int] | None = None  # before, and what we set
+        self.lowered = False
 
 
 _installation: _Installation | None = None
@@ -209,6 +210,10 @@ def install(level: str = "INFO", *, replaces_streams: bool = True) -> ObsvHandle
     if _installation is not None:
         if _installation.handler in root.handlers:
             return _installation.handler
+        if _installation.lowered:
+            from . import lowering
+
+            lowering.restore()
         _installation = None  # somebody configured logging anew: what we had set aside is theirs no more
     made = _Installation(ObsvHandler())
     if not root.handlers and root.level == logging.WARNING:
@@ -223,7 +228,19 @@ def install(level: str = "INFO", *, replaces_streams: bool = True) -> ObsvHandle
     for handler in made.aside:
         root.removeHandler(handler)
     _installation = made
+    if outlet.below is not None:
+        from . import lowering
+
+        made.lowered = True
+        lowering.lower(made.handler, _intake_of(outlet.below))
     return made.handler
+
+
+def _intake_of(emitter: Any) -> _Intake:
+    """Return an intake for records below the level."""
+    made = _Intake(emitter, logging.LogRecord, _PLAIN, _NOT_FIELDS, _intake.severities)
+    made.announced, made.other_ways = _intake.announced, _intake.other_ways
+    return made
 
 
 def uninstall() -> None:
@@ -233,6 +250,10 @@ def uninstall() -> None:
     _installation = None
     if made is None:
         return
+    if made.lowered:
+        from . import lowering
+
+        lowering.restore()
     root = logging.getLogger()
     if made.handler in root.handlers:
         for handler in made.aside:

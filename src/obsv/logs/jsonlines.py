@@ -9,14 +9,15 @@ The members, in this order, those in brackets only when there is something to sa
     [service]    the resource's service.name
     [trace_id]   32 hex digits, with
     [span_id]    16 hex digits, inside a span
+    [xray_trace_id]  the trace id as X-Ray writes it, where traces go there
     [location]   "path:line" of the call; the standard library's loggers know it, ours does not look for it
-    [exception]  {"type", "message", "stack"}: the stack as Python prints it, chain and notes included
+    [exception]  {"type", "message", "stack", "frames", ...}, see `obsv.logs.exceptions`
     ...          the fields of the call and of `bind`
     [truncated]  how many values were cut or left out because the line went over 256 KB
 
-A field with the name of one of these (or of ``xray_trace_id``, which is kept free) gets an underscore at its end,
-always, so that a name means the same in every line. Values that JSON lacks: NaN and infinities are ``null``, bytes
-base64, objects their text.
+A field with the name of one of these gets an underscore at its end, always, so that a name means the same in every
+line. Values that JSON lacks: NaN and infinities are ``null``, bytes base64, objects what `obsv.hotpath.objects` says,
+or their text. Other keys, orders and forms: `obsv.logs.shapes`.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from ..hotpath.errors import ErrorInfo
     from ..hotpath.records import LogRecord
 
 RESERVED = frozenset(
@@ -72,10 +72,11 @@ class JsonLines(Lines):
         '{"timestamp":"2026-11-22T21:32:00.123Z","level":"INFO","logger":"shop","message":"paid","service":"shop","order":7}'
     """
 
-    __slots__ = ()
+    __slots__ = ("stack",)
 
     def __init__(self, resource: Mapping[str, Any]) -> None:
         service = resource.get("service.name")
+        self.stack = "both"
         super().__init__(_keys, _names, f',"service":{quote(safe_text(service))}' if service else "", MAX_BYTES)
 
     def name(self, name: object) -> str:
@@ -116,18 +117,14 @@ class JsonLines(Lines):
         """Return where it was, and what was raised."""
         code, error = record.code, record.error
         text = "" if code is None else f',"location":{quote(f"{code[0]}:{code[1]}")}'
-        return text if error is None else text + _exception(error)
+        if error is None:
+            return text
+        from .exceptions import describe
+
+        return f'{text},"exception":{describe(error, self.stack)}'
 
     def shortened(self, line: str) -> str:
         """Return a line that is too long in as many bytes as it may have."""
         from .shorten import shorten
 
         return shorten(line, MAX_BYTES)
-
-
-def _exception(error: ErrorInfo) -> str:
-    try:
-        stack = error.text()
-    except Exception:  # noqa: BLE001 - reads source files through linecache, which runs loaders of anybody
-        stack = "".join([f'  File "{path}", line {line}, in {function}\n' for path, line, function in error.stack()])
-    return f',"exception":{{"type":{quote(error.type)},"message":{quote(error.message)},"stack":{quote(stack)}}}'

@@ -56,7 +56,7 @@ class Logger:
             >>> if log.level <= 5:
             ...     log.debug("state", state=expensive())
         """
-        return outlet.level
+        return outlet.level if outlet.below is None else min(outlet.level, levels.DEBUG)
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -109,6 +109,26 @@ def get_logger(name: str | None = None) -> Logger:
     return Logger(name if type(name) is str else safe_text(name))
 
 
+def _below(live: Callable[..., None], severity: int) -> Any:
+    """Return the method of a level below the one in force, while somebody wants its records."""
+    word = _WORDS[severity]
+    raised = live.__name__ == "exception"
+
+    def under(self: Logger, msg: object, /, **fields: object) -> None:
+        emitter = outlet.below
+        if emitter is not None:
+            if raised:
+                fields.setdefault("exc_info", True)
+            emitter.log(severity, word, msg, self.name, self._fields, fields)
+
+    under.__name__, under.__qualname__, under.__doc__ = live.__name__, live.__qualname__, live.__doc__
+    under.__annotations__ = live.__annotations__
+    return under
+
+
+_WORDS = {5: "DEBUG", 9: "INFO", 13: "WARNING", 17: "ERROR", 21: "CRITICAL"}
+
+
 def _quiet(live: Callable[..., None]) -> Any:
     off: Any = silent()
     # Help and signatures read the same, on or off.
@@ -132,7 +152,10 @@ _METHODS = [
 
 def _switch(lowest: int) -> None:
     for name, severity, live, off in _METHODS:
-        setattr(Logger, name, live if severity >= lowest else off)
+        if severity < lowest and outlet.below is not None:
+            setattr(Logger, name, _below(live, severity))
+        else:
+            setattr(Logger, name, live if severity >= lowest else off)
 
 
 outlet.watch(_switch)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..hotpath.records import LogRecord
 
     Write = Callable[[LogRecord], object]
+    Stage = Callable[[LogRecord], LogRecord | None]
 
 
 MAX_WAITING = loglines.MAX_WAITING
@@ -45,7 +46,18 @@ _SCALARS = frozenset({str, bool, int, float, type(None), bytes})
 level = levels.OFF
 """The lowest severity that is logged by our own loggers (:data:`levels.OFF`: nothing is)."""
 
+below: Emitter | None = None
+"""Takes the records below that level, from DEBUG on, where somebody wants them (:mod:`obsv.logs.below`)."""
+
 _watchers: list[Callable[[int], None]] = []
+
+CONTEXT, PLACE, LIMIT, TRIGGER, LAST = range(5)
+"""The stages that a record may go through before it leaves, in this order: fields of the context, place of the call,
+limits of rates, what lets held records go; and what sees all that leaves, those included."""
+
+_stages: dict[int, Stage] = {}
+_first_stages: Stage | None = None  # those before LIMIT
+_last_stages: Stage | None = None  # those after TRIGGER
 
 
 # Changed by ``_lost[reason] += 1`` only: CPython switches threads at calls and backward jumps, so never within that.
@@ -75,6 +87,7 @@ def install(immediate: Iterable[Write] = (), queues: Iterable[BoundedQueue] = ()
 def remove() -> None:
     """Let nothing out any more."""
     global _queues
+    set_below(None)
     _set_level(levels.OFF)
     _out.immediate = ()
     _queues = ()
@@ -85,6 +98,72 @@ def watch(callback: Callable[[int], None]) -> None:
     """Call ``callback`` with the lowest severity that is logged: now, and whenever it changes."""
     _watchers.append(callback)
     callback(level)
+
+
+def stage(rank: int, step: Stage | None) -> None:
+    """Put a step into the way of every record, or take it away.
+
+    Args:
+        rank: :data:`CONTEXT` and so on.
+        step: Returns the record that is to leave, or None for none; what it raises is reported, and the record leaves
+            as it was.
+    """
+    global _first_stages, _last_stages
+    if step is None:
+        _stages.pop(rank, None)
+    else:
+        _stages[rank] = step
+    _out.through = _chain(range(LAST + 1))
+    _first_stages = _chain(range(LIMIT))
+    _last_stages = _chain(range(LAST, LAST + 1))
+
+
+def has_stage(rank: int) -> bool:
+    """Tell whether there is a step of this rank."""
+    return rank in _stages
+
+
+def _chain(ranks: range) -> Stage | None:
+    steps = [_stages[rank] for rank in ranks if rank in _stages]
+    if len(steps) <= 1:
+        return steps[0] if steps else None
+
+    def chain(record: LogRecord) -> LogRecord | None:
+        for step in steps:
+            passed = step(record)
+            if passed is None:
+                return None
+            record = passed
+        return record
+
+    return chain
+
+
+def set_below(emitter: Emitter | None) -> None:
+    """Hand the records below the level to somebody; None takes that back."""
+    global below
+    if below is not emitter:
+        below = emitter
+        _set_level(level)
+
+
+def hold(record: LogRecord) -> int:
+    """Make a record ready to wait: with what the context says now, and values that nobody changes any more.
+
+    Returns:
+        The bytes that it holds, as an estimate.
+    """
+    if _first_stages is not None:
+        _first_stages(record)
+    return settle(record)
+
+
+def release(records: Iterable[LogRecord]) -> None:
+    """Let records out that were held: now, also from within the writing of another one. Never raises."""
+    for record in records:
+        passed = record if _last_stages is None else _last_stages(record)
+        if passed is not None:
+            _out.release(passed)
 
 
 def forget_losses() -> None:
@@ -126,11 +205,7 @@ class _Out(Emitter):
         state = current()
         if state is not None and type(state) is not Span and not _may_queue(state):
             return
-        if type(record.body) not in _SCALARS:
-            record.body = _settle(record.body)
-        if record.fields:
-            record.fields = _settled(record.fields)
-        size = _weigh(record)
+        size = settle(record)
         for queue in _queues:
             queue.put(record, 1, size)
 
@@ -184,6 +259,15 @@ def _exporting() -> bool:
     return False
 
 
+def settle(record: LogRecord) -> int:
+    """Give a record values that nobody changes any more; returns the bytes that it holds, as an estimate."""
+    if type(record.body) not in _SCALARS:
+        record.body = _settle(record.body)
+    if record.fields:
+        record.fields = _settled(record.fields)
+    return _weigh(record)
+
+
 def _settled(fields: dict[str, Any]) -> dict[str, Any]:
     """Return the same fields with values that nobody changes any more."""
     for value in fields.values():
@@ -196,7 +280,12 @@ def _settled(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _settle(value: object) -> Any:
     try:
-        settled = clean(value)
+        simple = value
+        if not isinstance(value, (str, bytes, dict, list, tuple)):
+            from ..hotpath.objects import simpler
+
+            simple = simpler(value)
+        settled = clean(simple)
     except Exception:  # noqa: BLE001 - the value's own methods raise: only its text is lost
         return safe_text(value)
     return safe_text(value) if settled is None else settled

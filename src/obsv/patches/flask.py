@@ -15,6 +15,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from ..hotpath.gateway import Call, Door
+from ..hotpath.headers import correlation
 from ._api import Patch, attach, detach
 from ._http_server import Excluded, version_number
 from ._patch import takes
@@ -148,7 +149,7 @@ class Body:
         return self
 
     def __next__(self) -> bytes:
-        token = attach(self._call.span) if self._call.span.id64 else None
+        token, mark = self._enter()
         try:
             part: bytes = self._next()
         except StopIteration:
@@ -158,21 +159,30 @@ class Body:
             self._call.left(error)
             raise
         finally:
-            if token is not None:
-                detach(token)
+            self._leave(token, mark)
         return part
+
+    def _enter(self) -> tuple[Any, Any]:
+        call = self._call
+        mark = None if call.named is None else correlation.begin(call.named)
+        return attach(call.span) if call.span.id64 else None, mark
+
+    def _leave(self, token: Any, mark: Any) -> None:
+        if token is not None:
+            detach(token)
+        if mark is not None:
+            correlation.end(mark)
 
     def close(self) -> None:
         """End the request; the server calls this when it has sent the body, or when the client went away."""
-        token = attach(self._call.span) if self._call.span.id64 else None
+        token, mark = self._enter()
         try:
             self._body.close()
         except BaseException as error:
             self._call.left(error)
             raise
         finally:
-            if token is not None:
-                detach(token)
+            self._leave(token, mark)
             self._call.left(None)
 
     def __del__(self) -> None:

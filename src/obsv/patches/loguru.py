@@ -44,7 +44,7 @@ def _add() -> None:
     if severity >= levels.OFF:
         return
     _id = logger.add(
-        write, level=levels.to_stdlib(severity), format=_nothing, catch=True, backtrace=False, diagnose=False
+        write, level=bridge.wanted(settings().log_level), format=_nothing, catch=True, backtrace=False, diagnose=False
     )
     added: Any = getattr(getattr(logger, "_core", None), "handlers", {}).get(_id)
     if added is not None and hasattr(added, "emit"):
@@ -103,7 +103,8 @@ def _emit(record: Any, *_: Any) -> None:
     """Let a record of loguru's out. Never raises; level and filters have been minded, but for our own level."""
     with guard("loguru"):
         level = record["level"]
-        if level.no < bridge.lowest(settings().log_level):
+        chosen = settings().log_level
+        if level.no < bridge.wanted(chosen):
             return
         source = bridge.standard_record(sys._getframe(1), _NEAR)
         if source is not None and not handler.take(source):
@@ -118,4 +119,5 @@ def _emit(record: Any, *_: Any) -> None:
             fields=dict(record["extra"]) or None,
             error=None if error is None else error.value,
             code=(record["file"].path, record["line"], record["function"]),
+            below=level.no < bridge.lowest(chosen),
         )

@@ -12,7 +12,7 @@ import sys
 
 # Here, not where they are used: a child that is forked in the midst of a first import would wait for it for ever.
 from ..hotpath.errors import ErrorInfo, safe_text
-from ..logs import bridge, handler, levels, outlet
+from ..logs import bridge, handler, outlet
 from ._api import Patch, guard, settings
 
 TYPE_CHECKING = False
@@ -102,7 +102,8 @@ def _take(bound: Any, method: str, given: Any, seen: dict[str, Any] | None, rend
         handler.announce(_msg(rendered), handler.Event(body, fields or None, captured, code))
         return
     number = _NUMBERS.get(method, 20)
-    if number < levels.to_stdlib(levels.severity(settings().log_level)):
+    level = settings().log_level
+    if number < bridge.wanted(level):
         return
     name = seen.get("logger") or getattr(bound._logger, "name", None)
     bridge.let_out(
@@ -113,6 +114,7 @@ def _take(bound: Any, method: str, given: Any, seen: dict[str, Any] | None, rend
         fields=fields or None,
         error=error,
         code=code,
+        below=number < bridge.lowest(level),
     )
 
 

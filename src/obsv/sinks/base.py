@@ -42,6 +42,7 @@ NAMES = {
     "cloudwatch_logs": "cloudwatch_logs:CloudWatchLogsSink",
     "console": "console:ConsoleSink",
     "emf": "emf:emf_sink",
+    "file": "file:FileSink",
     "json": "json:JsonSink",
     "local": "local:LocalSink",
     "memory": "memory:MemorySink",

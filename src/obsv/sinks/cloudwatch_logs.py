@@ -36,9 +36,9 @@ class CloudWatchLogsSink:
 
     def open(self, resource: Attributes) -> None:
         """Take over the resource whose service every line carries."""
-        from ..logs.jsonlines import JsonLines
+        from .json import lines
 
-        self._lines = JsonLines(resource)
+        self._lines = lines(self._settings, resource)
         self._resource = resource
 
     def send(self, batch: Batch) -> Result:

@@ -3,7 +3,8 @@
 A line leaves with one ``write(2)`` and nothing else on it, in the order of the calls, and it is out when the call
 returns: a program that crashes a moment later has logged why. What that costs is one system call; a stdout that
 nobody reads blocks the caller just as ``print`` would, one that is closed, full or without its reader never does, and
-each line lost is counted by its reason.
+each line lost is counted by its reason. With ``log_queue`` records wait for a thread of ours instead, within the bounds
+of every queue.
 """
 
 from __future__ import annotations
@@ -30,6 +31,18 @@ After one that waited in vain the next ones do not, until a line goes through ag
 """
 
 
+def lines(settings: Settings, resource: Attributes) -> JsonLines:
+    """Return what writes records in the form that the settings ask for."""
+    if settings.log_format != "cloudwatch" or settings.log_keys or settings.log_order:
+        from ..logs.shapes import ShapedLines
+
+        return ShapedLines(resource, settings)
+    made = JsonLines(resource)
+    made.stack = settings.log_stack
+    made.xray = settings.xray_ids()
+    return made
+
+
 class JsonSink(LineSink):
     """Writes each log record as a line of JSON on stdout.
 
@@ -40,15 +53,18 @@ class JsonSink(LineSink):
 
     name = "json"
     signals = frozenset({"logs"})
-    immediate = frozenset({"logs"})
+    immediate: frozenset[str] = frozenset({"logs"})
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(JsonLines({"service.name": settings.service}), LineWriter(patience=PATIENCE), PATIENCE)
+        self._settings = settings
+        super().__init__(lines(settings, {"service.name": settings.service}), LineWriter(patience=PATIENCE), PATIENCE)
         self.lost: dict[str, int] = {}
+        if settings.log_queue:
+            self.immediate = frozenset()  # the pipeline queues them
 
     def open(self, resource: Attributes) -> None:
         """Take over the resource whose service every line carries."""
-        self._lines = JsonLines(resource)
+        self._lines = lines(self._settings, resource)
 
     def trouble(self, written: Written) -> None:
         """Count a line that had to wait, or that is lost."""

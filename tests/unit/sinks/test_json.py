@@ -5,19 +5,18 @@ import json
 import os
 import sys
 import threading
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from obsv.hotpath.records import LogRecord
+from obsv.settings import resolve
 from obsv.sinks.base import Batch, Refused, Retry, Sent
 from obsv.sinks.json import PATIENCE, JsonSink
 
 
 def sink(service: str = "shop") -> JsonSink:
-    settings: Any = SimpleNamespace(service=service)
-    return JsonSink(settings)
+    return JsonSink(resolve({"service": service}, raise_strict=False))
 
 
 def record(body: str = "m", **fields: Any) -> LogRecord:
