@@ -309,8 +309,35 @@ def merge(higher: Mapping[str, AttributeValue], lower: Mapping[str, AttributeVal
     return {**lower, **higher}
 
 
+# ---- dimension sets
+
+DIMENSION_SETS_ALLOWED = 'names of dimensions separated by commas, sets by semicolons: "Service;Service,route"'
+
+
+def parse_dimension_sets(value: object) -> tuple[tuple[str, ...], ...]:
+    """Sets of names of dimensions: a text, a list of lists, or a list of texts. Each set once, without empty ones."""
+    if isinstance(value, str):
+        value = value.split(";")
+    if not isinstance(value, (list, tuple)):
+        raise InvalidError(DIMENSION_SETS_ALLOWED)
+    found: dict[frozenset[str], tuple[str, ...]] = {}
+    for member in value:
+        names = tuple(dict.fromkeys(words(member, DIMENSION_SETS_ALLOWED)))
+        if names:
+            found.setdefault(frozenset(names), names)
+    return tuple(found.values())
+
+
+def _show_sets(value: object) -> str:
+    sets: tuple[tuple[str, ...], ...] = value if isinstance(value, tuple) else ()
+    return ";".join([",".join(names) for names in sets]) or "none"
+
+
 PATCHES: Kind[bool | tuple[str, ...]] = Kind("patches", parse_patch, PATCH_ALLOWED)
 NAMES: Kind[tuple[str, ...]] = Kind("names", parse_names, "names separated by commas")
 PROPAGATION: Kind[tuple[str, ...]] = Kind("propagators", parse_propagators, _PROPAGATION_ALLOWED)
 PATTERNS: Kind[tuple[str, ...]] = Kind("patterns", parse_patterns, PATTERNS_ALLOWED)
+DIMENSION_SETS: Kind[tuple[tuple[str, ...], ...]] = Kind(
+    "dimension sets", parse_dimension_sets, DIMENSION_SETS_ALLOWED, show=_show_sets
+)
 ATTRIBUTES: Kind[dict[str, AttributeValue]] = Kind("attributes", parse_attributes, ATTRIBUTES_ALLOWED)

@@ -284,9 +284,13 @@ for _power, _letter in enumerate("kmgt", start=1):
 _MOST_BYTES = 1 << 50
 
 
-def size(minimum: int = 1) -> Kind[int]:
+def size(minimum: int = 1, maximum: int | None = None) -> Kind[int]:
     """The kind of a number of bytes. Text may carry a unit: "64MiB" (1024 based), "10MB" (1000 based), "64k" (1024)."""
-    allowed = f'a size of at least {show_size(minimum)}, in bytes or as "64MiB", "10MB"'
+    bounds = f"of at least {show_size(minimum)}"
+    if maximum is not None:
+        bounds = f"from {show_size(minimum)} to {show_size(maximum)}"
+    allowed = f'a size {bounds}, in bytes or as "64MiB", "10MB"'
+    most = _MOST_BYTES if maximum is None else maximum
 
     def parse(value: object) -> int:
         factor = 1
@@ -296,7 +300,7 @@ def size(minimum: int = 1) -> Kind[int]:
                 raise InvalidError(allowed)
             factor = _BYTES[unit]
         result = number(value, allowed) * factor
-        if not minimum <= result <= _MOST_BYTES:
+        if not minimum <= result <= most:
             raise InvalidError(allowed)
         return int(result)
 

@@ -7,7 +7,7 @@ To add a setting, add one `Setting` to the class that it belongs to, and write t
 
 from __future__ import annotations
 
-from .settings_lists import ATTRIBUTES, NAMES, PATCHES, PATTERNS, PROPAGATION, PROPAGATORS, sinks
+from .settings_lists import ATTRIBUTES, DIMENSION_SETS, NAMES, PATCHES, PATTERNS, PROPAGATION, PROPAGATORS, sinks
 from .settings_parse import (
     FLAG,
     LEVEL,
@@ -34,7 +34,7 @@ from .settings_plugins import (
     ratio_of_variable,
     sampler_of_variable,
 )
-from .settings_wire import DAEMON, HEADERS, NAMESPACE, URL
+from .settings_wire import AGENT, DAEMON, HEADERS, LOG_GROUP, LOG_STREAM, NAMESPACE, URL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -136,6 +136,21 @@ def _disabled(text: str, environ: Mapping[str, str]) -> object:
     return NOTHING
 
 
+def _emf_environment(text: str, environ: Mapping[str, str]) -> object:
+    """AWS_EMF_ENVIRONMENT, in the words of aws-embedded-metrics."""
+    word = text.strip().lower()
+    if word in ("local", "lambda"):
+        return "stdout"
+    if word in ("agent", "ec2", "ecs", "default"):
+        return "agent"
+    raise InvalidError("Local, Lambda, Agent, EC2 or ECS")
+
+
+def _emf_agent(text: str, environ: Mapping[str, str]) -> object:
+    """AWS_EMF_AGENT_ENDPOINT: whoever names an agent wants it to be used."""
+    return "agent" if text.strip() else NOTHING
+
+
 class Service:
     """Who is it"""
 
@@ -144,6 +159,7 @@ class Service:
         "unknown_service",
         "Name of the service; telemetry of all its processes carries it.",
         "OTEL_SERVICE_NAME",
+        "AWS_EMF_SERVICE_NAME",
         default_text="`unknown_service`; on Lambda the function's name",
         resource_keys=("service.name",),
     )
@@ -457,6 +473,66 @@ class OtlpSignals:
     )
 
 
+class Emf:
+    """Sink: emf"""
+
+    emf_destination = Setting(
+        choice("stdout", "agent"),
+        "stdout",
+        "Where EMF goes: to stdout, or over a socket to the CloudWatch agent.",
+        Variable("AWS_EMF_ENVIRONMENT", _emf_environment, "`Local`, `Lambda`: stdout; `Agent`, `EC2`, `ECS`: agent"),
+        Variable("AWS_EMF_AGENT_ENDPOINT", _emf_agent, "naming an agent chooses it"),
+    )
+    emf_agent_endpoint = Setting(
+        AGENT, "tcp://127.0.0.1:25888", "Where the CloudWatch agent takes EMF.", "AWS_EMF_AGENT_ENDPOINT"
+    )
+    emf_log_group = Setting[str | None](
+        LOG_GROUP,
+        None,
+        "Log group into which the agent writes.",
+        "AWS_EMF_LOG_GROUP_NAME",
+        default_text="`<service>-metrics`",
+    )
+    emf_log_stream = Setting[str | None](
+        LOG_STREAM,
+        None,
+        "Log stream into which the agent writes.",
+        "AWS_EMF_LOG_STREAM_NAME",
+        default_text="the agent's choice",
+    )
+    emf_service_type = Setting[str | None](
+        TEXT, None, "Kind of the service; stands beside its metrics as `ServiceType`.", "AWS_EMF_SERVICE_TYPE"
+    )
+    metric_dimensions = Setting(
+        ATTRIBUTES,
+        {},
+        "Dimensions of every metric beside `Service`; one without a value is left out (`Service=`).",
+    )
+    metric_dimension_sets = Setting(
+        DIMENSION_SETS,
+        (),
+        "Sets of dimensions under which a metric is stored as well, where it has all of them.",
+    )
+    emf_histograms = Setting(
+        choice("counts", "arrays"),
+        "counts",
+        "How a histogram of over 100 values is written: values with their counts, as AWS's own exporters do, or plain "
+        "arrays of values that stand for it.",
+    )
+    emf_event_bytes = Setting(
+        size(2048, 1 << 20),
+        262_118,
+        "The longest line; what does not fit goes into further ones. The default is what Docker's `awslogs` driver "
+        "leaves in one piece; 4096 keeps the lines of processes that share a pipe apart whatever happens.",
+    )
+    emf_extraction = Setting(
+        FLAG,
+        True,
+        "False: the lines are plain logs, of which CloudWatch makes no metrics.",
+        Variable("AWS_EMF_DISABLE_METRIC_EXTRACTION", _disabled, "inverted"),
+    )
+
+
 class OtherSinks:
     """Sinks: xray and local"""
 
@@ -475,11 +551,12 @@ GROUPS: tuple[type, ...] = (
     Queueing,
     Otlp,
     OtlpSignals,
+    Emf,
     OtherSinks,
 )
 
 
-class Table(Service, General, Destinations, Tracing, Queueing, Otlp, OtlpSignals, OtherSinks):
+class Table(Service, General, Destinations, Tracing, Queueing, Otlp, OtlpSignals, Emf, OtherSinks):
     """All settings as attributes: declarations on the class, values on an instance."""
 
 

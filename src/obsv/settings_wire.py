@@ -1,4 +1,4 @@
-"""Settings that end up on the wire: HTTP headers, URLs, the X-Ray daemon's address, CloudWatch's namespace.
+"""Settings that end up on the wire: HTTP headers, URLs, addresses of daemon and agent, CloudWatch's names.
 
 Headers and URLs may carry secrets, so each has a `mask_...` function for whatever is printed.
 """
@@ -141,6 +141,53 @@ def _host_and_port(text: str, default_port: int | None, allowed: str) -> tuple[s
     return host, int(port_text)
 
 
+AGENT_ALLOWED = "tcp://host:port or udp://host:port"
+
+
+def parse_agent_endpoint(value: object) -> str:
+    """Where the CloudWatch agent takes EMF, from AWS_EMF_AGENT_ENDPOINT. Without a scheme it is TCP, the port is 25888.
+
+    Source: CloudWatch agent, "Embedded metric format": the agent listens on TCP and UDP, port 25888.
+    """
+    if not isinstance(value, str):
+        raise InvalidError(AGENT_ALLOWED)
+    scheme, mark, rest = value.strip().partition("://")
+    if not mark:
+        scheme, rest = "tcp", scheme
+    if scheme.lower() not in ("tcp", "udp"):
+        raise InvalidError(AGENT_ALLOWED)
+    host, port = _host_and_port(rest.removesuffix("/"), 25888, AGENT_ALLOWED)
+    return f"{scheme.lower()}://{host}:{port}"
+
+
+LOG_GROUP_ALLOWED = "1 to 512 of the characters A-Z a-z 0-9 . - _ / #"
+_LOG_GROUP = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_/#")
+
+
+def parse_log_group(value: object) -> str:
+    """A log group's name. Source: CloudWatch Logs CreateLogGroup, "logGroupName"."""
+    text = value.strip() if isinstance(value, str) else ""
+    if not 0 < len(text) <= 512 or not _LOG_GROUP.issuperset(text):
+        raise InvalidError(LOG_GROUP_ALLOWED)
+    return text
+
+
+def as_log_group(service: str) -> str:
+    """The log group for a service's metrics, named as aws-embedded-metrics does: ``<service>-metrics``."""
+    return "".join([c if c in _LOG_GROUP else "_" for c in service])[:504] + "-metrics"
+
+
+LOG_STREAM_ALLOWED = "1 to 512 characters without : and *"
+
+
+def parse_log_stream(value: object) -> str:
+    """A log stream's name. Source: CloudWatch Logs CreateLogStream, "logStreamName"."""
+    text = value.strip() if isinstance(value, str) else ""
+    if not 0 < len(text) <= 512 or not writable(text) or any(c in text for c in ":*"):
+        raise InvalidError(LOG_STREAM_ALLOWED)
+    return text
+
+
 NAMESPACE_ALLOWED = "a CloudWatch namespace: at most 255 of the characters A-Z a-z 0-9 . - _ / # : and blank"
 _NAMESPACE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_/#: ")
 
@@ -172,4 +219,7 @@ URL: Kind[str] = Kind(
     mask=mask_url,
 )
 DAEMON: Kind[str] = Kind("address", parse_daemon_address, DAEMON_ALLOWED)
+AGENT: Kind[str] = Kind("endpoint", parse_agent_endpoint, AGENT_ALLOWED)
+LOG_GROUP: Kind[str] = Kind("log group", parse_log_group, LOG_GROUP_ALLOWED)
+LOG_STREAM: Kind[str] = Kind("log stream", parse_log_stream, LOG_STREAM_ALLOWED)
 NAMESPACE: Kind[str] = Kind("namespace", parse_namespace, NAMESPACE_ALLOWED)

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aws_data import RESOURCE, histogram, point, points, resources, schema
-from obsv.emf.shape import lines
+from obsv.emf.shape import Shape
 from obsv.emf.units import UNITS
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def judge() -> Judge:
 
 
 def test_the_schema_judges(judge: Judge) -> None:
-    [line] = lines([point("counter")], namespace="shop", resource=RESOURCE)
+    [line] = Shape("shop", RESOURCE).lines([point("counter")])
     judge.check(line)
     for broken in (
         line.replace('"Count"', '"Furlongs"'),
@@ -113,7 +113,7 @@ def test_the_schema_judges(judge: Judge) -> None:
 @given(made=st.lists(points(), max_size=12), resource=resources, limit=st.sampled_from([4_000, 1_048_550]))
 @settings(max_examples=200)
 def test_any_points(judge: Judge, made: list[MetricPoint], resource: dict[str, Any], limit: int) -> None:
-    for line in lines(made, namespace="shop", resource=resource, max_bytes=limit):
+    for line in Shape("shop", resource, max_bytes=limit).lines(made):
         judge.check(line, limit)
 
 
@@ -122,7 +122,7 @@ def test_any_points(judge: Judge, made: list[MetricPoint], resource: dict[str, A
     dimensions=st.dictionaries(st.text(), st.one_of(st.text(), st.integers(), st.none()), max_size=40),
 )
 def test_any_namespace_and_default_dimensions(judge: Judge, namespace: str, dimensions: dict[str, Any]) -> None:
-    for line in lines([point("gauge"), histogram([1.0, 2.0])], namespace=namespace, dimensions=dimensions):
+    for line in Shape(namespace, dimensions=dimensions).lines([point("gauge"), histogram([1.0, 2.0])]):
         judge.check(line)
 
 
@@ -136,5 +136,5 @@ def test_the_largest_object(judge: Judge) -> None:
         )
         for index in range(100)
     ]
-    for line in lines(made, namespace="shop", resource=RESOURCE):
+    for line in Shape("shop", RESOURCE).lines(made):
         judge.check(line)

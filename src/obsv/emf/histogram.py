@@ -10,15 +10,23 @@ from .limits import MAX_VALUE, MAX_VALUES, number
 if TYPE_CHECKING:
     from obsv.hotpath.records import MetricPoint
 
-    from .shape import Counts
+    from .counts import Counts
 
 
-def targets(point: MetricPoint, counts: Counts) -> list[str]:
+MAX_PLAIN = 1000
+"""Values that stand for a histogram where only plain arrays may be used."""
+
+
+def targets(point: MetricPoint, counts: Counts, arrays: bool = False) -> list[str]:
     """Return the JSON texts that together say what a histogram holds; each must go into an object of its own.
 
     Up to 100 values are a plain array, as the EMF specification says. More are what the collector's awsemf exporter and
     AWS's OpenTelemetry distribution send: ``{"Values":…,"Counts":…,"Count":…,"Sum":…,"Max":…,"Min":…}``, at most 100
     values each. Every part has its own count, sum and extremes, and the sums of the parts add up to the true sum.
+
+    ``arrays``: more are plain arrays too. Up to 1,000 values are all there, as the mid-points of their buckets; of more
+    there are 1,000 at equal distances of rank, with the true extremes. Percentiles and the average stay right, the
+    sample count and the sum are then those of the 1,000.
     """
     if point.values:
         values = [value for value in map(number, point.values) if value is not None]
@@ -26,8 +34,14 @@ def targets(point: MetricPoint, counts: Counts) -> list[str]:
             counts.change("values left out: not a number within 2^360", len(point.values) - len(values))
         return [_array(values[at : at + MAX_VALUES]) for at in range(0, len(values), MAX_VALUES)]
     pairs = _pairs(point, counts)
-    if not pairs:
-        return _statistics(point)
+    if arrays:
+        values = _spread(pairs) if pairs else _between(point)
+        return [_array(values[at : at + MAX_VALUES]) for at in range(0, len(values), MAX_VALUES)]
+    return _weighted(point, pairs) if pairs else _statistics(point)
+
+
+def _weighted(point: MetricPoint, pairs: list[tuple[float, int]]) -> list[str]:
+    """Write values with their counts, at most 100 of them in a part."""
     parts = [pairs[at : at + MAX_VALUES] for at in range(0, len(pairs), MAX_VALUES)]
     sums = [fsum([value * count for value, count in part]) for part in parts]
     total = number(point.sum)
@@ -45,6 +59,32 @@ def targets(point: MetricPoint, counts: Counts) -> list[str]:
             f'"Max":{part[-1][0] if high is None else high!r},"Min":{part[0][0] if low is None else low!r}}}'
         )
     return texts
+
+
+def _spread(pairs: list[tuple[float, int]]) -> list[float | int]:
+    """Return every value as often as it counts; of more than 1,000 as many at equal distances of rank."""
+    total = sum([count for _, count in pairs])
+    if total <= MAX_PLAIN:
+        return [value for value, count in pairs for _ in range(count)]
+    values: list[float | int] = []
+    passed = 0
+    for value, count in pairs:
+        passed += count
+        while len(values) < MAX_PLAIN and (2 * len(values) + 1) * total < 2 * MAX_PLAIN * passed:
+            values.append(value)
+    values[0], values[-1] = pairs[0][0], pairs[-1][0]
+    return values
+
+
+def _between(point: MetricPoint) -> list[float | int]:
+    """Return values with the extremes and the average of a histogram without buckets, as many as it counts up to 100."""
+    low, high, total = number(point.min), number(point.max), number(point.sum)
+    if point.count < 1 or low is None or high is None or total is None:
+        return []
+    if point.count < 3:
+        return [low, high][: point.count]
+    middle = _bounded((total - low - high) / (point.count - 2))
+    return [low, *[middle] * min(point.count - 2, MAX_VALUES - 2), high]
 
 
 def representative(index: int) -> float:

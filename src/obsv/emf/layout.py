@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from obsv.hotpath.jsontext import quote
-
 from . import limits
-from .shape import Counts, Group, define, dimensions_of, events, properties_of, service_of
+from .counts import Counts
+from .dimensions import dimensions_of
+from .group import Group, define
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from obsv.hotpath.records import MetricPoint
+
+    from .shape import Event, Shape
 
 MAX_LAYOUTS = 32
 """Layouts kept: different sets of series that are told together."""
@@ -36,23 +38,17 @@ class _Layout:
 
 
 class Layouts:
-    """Writes points as :func:`obsv.emf.shape.events` does, and remembers how.
+    """Writes points as :meth:`obsv.emf.shape.Shape.events` does, and remembers how."""
 
-    Args:
-        namespace: The CloudWatch namespace.
-        resource: Attributes of the resource.
-    """
-
-    def __init__(self, namespace: str, resource: Mapping[str, Any]) -> None:
-        self._namespace = namespace
-        self._resource = resource
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
         self._known: dict[Any, _Layout | None] = {}
 
-    def events(self, points: Sequence[MetricPoint], counts: Counts) -> list[tuple[str, int]]:
+    def events(self, points: Sequence[MetricPoint], counts: Counts) -> list[Event]:
         """Write points, from the beginning."""
-        return list(events(points, namespace=self._namespace, resource=self._resource, counts=counts))
+        return list(self._shape.events(points, counts))
 
-    def fill(self, points: Sequence[MetricPoint]) -> list[tuple[str, int]] | None:
+    def fill(self, points: Sequence[MetricPoint]) -> list[Event] | None:
         """Write points from what is remembered; None where that cannot be done."""
         if not 0 < len(points) <= limits.MAX_METRICS:
             return None
@@ -65,12 +61,13 @@ class Layouts:
             return None
         now = points[0].time_ns
         values = []
-        for point, (attributes, name, unit, kind) in zip(points, layout.keys):  # noqa: B905 - as long as each other
+        for point, (attributes, name, unit, kind, resolution) in zip(points, layout.keys):  # noqa: B905 - as long as each other
             if (
                 point.attributes is not attributes
                 or point.name is not name
                 or point.unit is not unit
                 or point.kind != kind
+                or point.resolution != resolution
                 or point.time_ns != now
             ):
                 return None
@@ -85,9 +82,9 @@ class Layouts:
             for piece, index in zip(pieces[1:], indexes):  # noqa: B905 - the last piece closes the object
                 line += piece + values[index]
             line += pieces[-1]
-            if len(line) > limits.MAX_EVENT_BYTES:
+            if len(line) > self._shape.max_bytes:
                 return None
-            made.append((line, len(indexes)))
+            made.append((line, len(indexes), now // 1_000_000))
         return made
 
     def pieces(self, points: Sequence[MetricPoint]) -> list[tuple[list[str], list[int]]] | None:
@@ -106,18 +103,18 @@ class Layouts:
 
     def _layout(self, points: Sequence[MetricPoint]) -> _Layout | None:
         counts = Counts()
-        defaults = service_of(self._resource)
-        properties = properties_of(self._resource)
-        head = quote(limits.namespace(self._namespace))
+        shape = self._shape
+        if not shape.extract:
+            return None  # there is no hole for the time
         groups: dict[Any, tuple[Group, list[int]]] = {}
         for index, point in enumerate(points):
-            pairs, overflow = dimensions_of(defaults, point.attributes, counts)
+            pairs, overflow = dimensions_of(shape.dimensions, point.attributes, counts)
             if overflow:
                 return None
             if pairs not in groups:
-                groups[pairs] = (Group(_HOLE, head, pairs, properties, limits.MAX_EVENT_BYTES), [])
+                groups[pairs] = (shape.group(_HOLE, pairs), [])
             group, indexes = groups[pairs]
-            defined = define(group, point, counts)
+            defined = define(group.reserved, point.name, point.unit, point.resolution, counts)
             if defined is None:
                 return None
             name, definition, quoted = defined
@@ -132,7 +129,8 @@ class Layouts:
             if text.count(_HOLE) != 1 + len(indexes):
                 return None
             objects.append((text.split(_HOLE), indexes))
-        return _Layout([(point.attributes, point.name, point.unit, point.kind) for point in points], objects)
+        keys = [(point.attributes, point.name, point.unit, point.kind, point.resolution) for point in points]
+        return _Layout(keys, objects)
 
 
 def _value(point: MetricPoint) -> str | None:

@@ -82,3 +82,41 @@ def _ascii(text: str) -> str:
     if text.isprintable():
         return text
     return "".join([character if character in _PRINTABLE else f"\\x{ord(character):02x}" for character in text])
+
+MAX_AGE_MS = 14 * 86_400_000
+"""How old a data point may be (CloudWatch API reference, "MetricDatum": two weeks), in milliseconds."""
+
+MAX_AHEAD_MS = 2 * 3_600_000
+"""How far ahead of now it may be (the same: two hours), in milliseconds."""
+
+
+def milliseconds(time: object) -> int | None:
+    """Return a time as EMF has it, milliseconds since the Unix epoch; None where it is none.
+
+    Args:
+        time: A ``datetime`` (without a zone it is local time, as everywhere in Python), or milliseconds.
+    """
+    if isinstance(time, bool):
+        return None
+    try:
+        seconds = getattr(time, "timestamp", None)
+        value = seconds() * 1000.0 if seconds is not None else time
+        found = round(value)  # type: ignore[arg-type, call-overload]
+        return found if type(found) is int else None
+    except Exception:  # noqa: BLE001 - whatever was given
+        return None
+
+
+def timely(time_ms: int, now_ms: int) -> bool:
+    """Tell whether CloudWatch takes a data point of this time now."""
+    return now_ms - MAX_AGE_MS <= time_ms <= now_ms + MAX_AHEAD_MS
+
+
+def resolution(seconds: object) -> int | None:
+    """Return a storage resolution as EMF has it, 1 or 60; None where it is no number of seconds from 1 on.
+
+    What is finer than a minute needs 1 (EMF specification, "StorageResolution").
+    """
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 1:
+        return None
+    return 1 if seconds < 60 else 60

@@ -2,7 +2,7 @@ cimport cython
 
 @cython.final
 cdef class Meter:
-    cdef public bint enabled
+    cdef public bint enabled, fine
     cdef public Py_ssize_t max_series
     cdef public dict instruments
     cdef public list sources
@@ -37,7 +37,7 @@ cdef class Instrument:
     cdef public Meter meter
     cdef public dict cells, series
     cdef public object overflow
-    cdef public long start_ns, since_ns
+    cdef public long start_ns, since_ns, resolution
     cpdef object cell(self, dict attributes)
 
 @cython.locals(exact=double, whole=cython.longlong)

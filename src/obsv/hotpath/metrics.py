@@ -66,6 +66,7 @@ class Meter:
 
     Attributes:
         enabled: False before ``init()``: recording is then a no-op.
+        fine: Whether there is an instrument of high resolution, which is collected each second.
         starter: Called once, when the first series appears: somebody has to collect from now on.
         max_series: Series an instrument may have; what comes on top is counted in one overflow series.
         boundaries: Of histograms that have none of their own; None for base-2 exponential buckets.
@@ -77,6 +78,7 @@ class Meter:
     __slots__ = (
         "boundaries",
         "enabled",
+        "fine",
         "instruments",
         "lock",
         "max_series",
@@ -88,6 +90,7 @@ class Meter:
 
     def __init__(self) -> None:
         self.enabled = False
+        self.fine = False
         self.max_series = 2000
         self.instruments: dict[
             Any, Instrument
@@ -313,6 +316,7 @@ class Instrument:
         "meter",
         "name",
         "overflow",
+        "resolution",
         "scope",
         "series",
         "since_ns",
@@ -330,6 +334,7 @@ class Instrument:
         self.scope = SCOPE if scope is None else scope
         self.meter = METER if meter is None else meter
         self.boundaries: tuple[float, ...] | None = None
+        self.resolution = 60
         self.cells: dict[Any, Any] = {}  # by dimensions in the order in which a caller writes them
         self.series: dict[Any, Any] = {}  # by dimensions in sorted order: each cell once
         self.overflow: Any = None
@@ -536,16 +541,27 @@ class Timer:
 _NANOSECONDS = {"Seconds": 1e9, "Milliseconds": 1e6, "Microseconds": 1e3}
 
 
-def instrument(kind: type[Instrument], name: str, unit: str, description: str, scope: Scope | None = None) -> Any:
+def instrument(
+    kind: type[Instrument], name: str, unit: str, description: str, scope: Scope | None = None, resolution: int = 60
+) -> Any:
     """Return the instrument of this name, made at the first call.
 
     A second one with another unit shares the first one's unit. A second one of another kind records nothing that is
-    sent. Both are told.
+    sent. Both are told. One that was made of high resolution (1) stays so.
     """
     name, unit, description = safe_text(name), safe_text(unit), safe_text(description)
     found = METER.instruments.get(name)
+    if resolution != 60:
+        resolution = _resolution(name, resolution)
+        if resolution == 1:
+            METER.fine = True
+            if found is not None and found.resolution != 1:
+                found.resolution = 1
+                if METER.teller is not None:
+                    METER.teller.instruments = []  # what it knows of them is looked up again
     if found is None:
         made = kind(name, unit, description, scope)
+        made.resolution = resolution
         if len(METER.instruments) >= MAX_INSTRUMENTS:
             faults.tell(f"there are {MAX_INSTRUMENTS} metrics; new names are left out: use dimensions", key="metrics")
             return made
@@ -561,23 +577,35 @@ def instrument(kind: type[Instrument], name: str, unit: str, description: str, s
     return found
 
 
-def collect(now_ns: int, meter: Meter = METER) -> list[MetricPoint]:
+def _resolution(name: str, seconds: Any) -> int:
+    """Return a storage resolution as CloudWatch has it (EMF specification, "StorageResolution": 1 or 60)."""
+    if type(seconds) is int and (seconds == 1 or seconds == 60):
+        return seconds
+    faults.tell(f"metric {name!r} cannot have the resolution {_short(seconds)}: 1 or 60 seconds; 60 is used")
+    return 60
+
+
+def collect(now_ns: int, meter: Meter = METER, fine: bool = False) -> list[MetricPoint]:
     """Return what every series has taken since the last call, and begin the next interval.
 
-    Series without news are left out.
+    Series without news are left out. ``fine``: only those of high resolution.
     """
     points: list[MetricPoint] = []
     for made in list(meter.instruments.values()):
+        if fine and made.resolution != 1:
+            continue
         start = made.start_ns
         made.start_ns = now_ns
         for cell in made.all_cells():
             point = MetricPoint(
                 made.name, made.unit, made.description, made.kind, cell.attributes, start, now_ns, made.scope
             )
+            point.resolution = made.resolution
             if made._read(cell, point):
                 points.append(point)
-    for source in list(meter.sources):
-        points.extend(source())
+    if not fine:
+        for source in list(meter.sources):
+            points.extend(source())
     return points
 
 

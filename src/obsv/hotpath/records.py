@@ -228,6 +228,7 @@ class MetricPoint:
         observed: The value was asked for by a callback (OpenTelemetry's asynchronous instruments).
         total: Counters of OpenTelemetry's API: the sum since ``since_ns``; None for others.
         since_ns: When ``total`` was zero, nanoseconds since the Unix epoch.
+        resolution: Seconds that CloudWatch keeps apart: 60, or 1 for a metric of high resolution.
     """
 
     __slots__ = (
@@ -244,6 +245,7 @@ class MetricPoint:
         "name",
         "negative",
         "observed",
+        "resolution",
         "scope",
         "since_ns",
         "start_ns",
@@ -290,3 +292,4 @@ class MetricPoint:
         self.observed = False
         self.total: int | float | None = None
         self.since_ns = 0
+        self.resolution = 60

@@ -373,9 +373,11 @@ class Teller:
         owners = [made for made, size in zip(self.instruments, self.sizes, strict=True) for _ in range(size)]
         for cell, made, news in zip(self.cells, owners, wanted, strict=True):
             if news == ord("1"):
-                points.append(
-                    MetricPoint(made.name, made.unit, made.description, made.kind, cell.attributes, 0, 0, made.scope)
+                point = MetricPoint(
+                    made.name, made.unit, made.description, made.kind, cell.attributes, 0, 0, made.scope
                 )
+                point.resolution = made.resolution
+                points.append(point)
         return self.layout(points)
 
     def layout(self, points: list[MetricPoint]) -> tuple[tuple[bytes, ...], tuple[int, ...]] | None:

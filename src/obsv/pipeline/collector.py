@@ -1,6 +1,7 @@
 """Collects all metrics once an interval and gives every metrics sink the same points.
 
-There is no thread for it: whichever lane wakes first when it is due does it.
+There is no thread for it: whichever lane wakes first when it is due does it. Metrics of high resolution are collected
+each second, the others only when their interval is over.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _POINT_BYTES = 700
 _BUCKET_BYTES = 80
+_FINE = 1.0  # seconds: the interval of metrics of high resolution
 _PAUSE = 0.005  # seconds between two looks at a collection of another thread
 _SCOPE = Scope("obsv")
 
@@ -30,7 +32,7 @@ class Collector:
     """Hold the schedule of collections.
 
     Attributes:
-        due: When the next one is to be, by ``time.monotonic``.
+        due: When the next one is to be, by ``time.monotonic``, be it only of metrics of high resolution.
         turn: Whose turn it is to collect.
         lost_elsewhere: Returns what was lost outside of the lanes, by sink, signal and reason.
     """
@@ -44,7 +46,7 @@ class Collector:
         self._last_ns = time_ns()
         self.lanes: list[Lane] = []
         self.lost_elsewhere: Callable[[], dict[tuple[str, str, str], int]] = dict
-        self.due = monotonic() + interval
+        self.due = self._whole_due = monotonic() + interval
 
     def counting(self) -> bool:
         """Tell whether there is anything to collect."""
@@ -52,15 +54,19 @@ class Collector:
         return metrics.METER.observe is not None or any([instrument.series for instrument in instruments])
 
     def collect_if_due(self) -> None:
-        """Collect when the interval is over."""
-        if monotonic() >= self.due:
-            self.collect()
+        """Collect when the interval is over; between whiles what is of high resolution."""
+        now = monotonic()
+        if metrics.METER.fine and self.due > now + _FINE:
+            self.due = now + _FINE  # the first such instrument was made since
+        if now >= self.due:
+            self.collect(fine=metrics.METER.fine and now < self._whole_due)
 
-    def collect(self, patience: float = 0.0) -> None:
+    def collect(self, patience: float = 0.0, fine: bool = False) -> None:
         """Collect now and queue the points for every sink that takes metrics.
 
         Args:
             patience: Seconds to wait for a collection that another thread has begun. Without any, that one has to do.
+            fine: Only metrics of high resolution.
         """
         deadline = monotonic() + patience
         turn = self.turn
@@ -71,7 +77,7 @@ class Collector:
                 if monotonic() >= deadline or turn.ours():
                     return
                 time.sleep(_PAUSE)
-            self._collect()
+            self._collect(fine)
             self._reading = False
         finally:
             turn.leave(mine)
@@ -83,11 +89,26 @@ class Collector:
         """
         return self._reading and self.turn.ours()
 
-    def _collect(self) -> None:
-        self.due = monotonic() + self._interval
+    def _collect(self, fine: bool) -> None:
+        now = monotonic()
+        if not fine:
+            self._whole_due = now + self._interval
+        self.due = min(self._whole_due, now + _FINE) if metrics.METER.fine else self._whole_due
         takers = [queue for lane in self.lanes if (queue := lane.queue("metrics")) is not None]
         if not takers:
             return
+        if fine:
+            self._reading = True
+            points = metrics.collect(time_ns(), fine=True)
+        else:
+            points = self._everything()
+        if points:
+            size = sum([_POINT_BYTES + _BUCKET_BYTES * len(point.buckets) for point in points])
+            for queue in takers:
+                queue.put(points, len(points), size)
+
+    def _everything(self) -> list[MetricPoint]:
+        """Return what all metrics have to tell, and what was lost."""
         if metrics.METER.observe is not None:
             metrics.METER.observe()
         self._reading = True
@@ -99,10 +120,7 @@ class Collector:
             points.extend(self._losses(now))
             self._told_lost = lost
         self._last_ns = now
-        if points:
-            size = sum([_POINT_BYTES + _BUCKET_BYTES * len(point.buckets) for point in points])
-            for queue in takers:
-                queue.put(points, len(points), size)
+        return points
 
     def _losses(self, now: int) -> list[MetricPoint]:
         """Return what was lost since the last time, as a metric of its own."""
@@ -135,4 +153,4 @@ class Collector:
         self._told.clear()
         self._told_lost = 0
         self._last_ns = time_ns()
-        self.due = monotonic() + self._interval
+        self.due = self._whole_due = monotonic() + self._interval

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from obsv.emf.limits import MAX_EVENT_BYTES, MAX_VALUE
+from obsv.emf.limits import MAX_VALUE
 from obsv.hotpath.metrics import METER
 from obsv.hotpath.telling import END, POSSIBLE, TIME, Teller
 
@@ -43,7 +43,7 @@ class Shortcut(Teller):
         queues = [pending.queue for pending in pendings]
         super().__init__(
             METER, sink.writer, lane.turn, collector.turn, queues, pendings, lane.pending["metrics"].account,
-            MAX_VALUE, MAX_EVENT_BYTES, "obsv.guests",
+            MAX_VALUE, sink.settings.emf_event_bytes, "obsv.guests",
         )  # fmt: skip
 
     def layout(self, points: list[MetricPoint]) -> tuple[tuple[bytes, ...], tuple[int, ...]] | None:

@@ -40,7 +40,7 @@ def foreign_names(settings: Settings) -> set[str]:
 
 NAMES = {
     "console": "console:ConsoleSink",
-    "emf": "emf:EmfSink",
+    "emf": "emf:emf_sink",
     "json": "json:JsonSink",
     "local": "local:LocalSink",
     "memory": "memory:MemorySink",

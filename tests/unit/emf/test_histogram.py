@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from aws_data import histogram
 from obsv.emf.histogram import representative, targets
 from obsv.emf.limits import MAX_VALUE
-from obsv.emf.shape import Counts
+from obsv.emf.counts import Counts
 from obsv.hotpath.metrics import bucket
 
 

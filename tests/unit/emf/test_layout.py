@@ -7,8 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from obsv.emf.counts import Counts
 from obsv.emf.layout import MAX_LAYOUTS, Layouts
-from obsv.emf.shape import Counts
+from obsv.emf.shape import Shape
 from obsv.hotpath.records import MetricPoint
 from obsv.hotpath.span import SCOPE
 
@@ -35,7 +36,7 @@ series = st.lists(st.tuples(texts, st.integers(0, 2), st.sampled_from(["counter"
 
 @given(dimensions, series, st.data())
 def test_the_same_text_as_from_the_beginning(sets: list[dict[str, Any]], made: list[Any], data: Any) -> None:
-    layouts = Layouts("space", RESOURCE)
+    layouts = Layouts(Shape("space", RESOURCE))
     for now in (1_000_000, 2_500_000):
         points = [
             point(
@@ -56,18 +57,18 @@ def test_the_same_text_as_from_the_beginning(sets: list[dict[str, Any]], made: l
 
 
 def test_plain_points_are_filled_in() -> None:
-    layouts = Layouts("space", RESOURCE)
+    layouts = Layouts(Shape("space", RESOURCE))
     shop, other = {"shop": "north"}, {"shop": "south"}
     for value in (1, 2.5):
         points = [point("a", value, shop), point("b", [value], other, "histogram"), point("c", value, shop, "gauge")]
         filled = layouts.fill(points)
         assert filled is not None
-        assert [number for _, number in filled] == [2, 1]
+        assert [number for _, number, _ in filled] == [2, 1]
         assert filled == layouts.events(points, Counts())
 
 
 def test_what_needs_a_closer_look_is_not_filled_in() -> None:
-    layouts = Layouts("space", RESOURCE)
+    layouts = Layouts(Shape("space", RESOURCE))
     shop = {"shop": "north"}
     assert layouts.fill([point("a", 1, shop)])
     assert layouts.fill([point("b", 1, shop)]) is None  # another metric with the same dimensions
@@ -78,7 +79,7 @@ def test_what_needs_a_closer_look_is_not_filled_in() -> None:
 
 
 def test_no_more_than_a_few_are_kept() -> None:
-    layouts = Layouts("space", RESOURCE)
+    layouts = Layouts(Shape("space", RESOURCE))
     for number in range(3 * MAX_LAYOUTS):
         assert layouts.fill([point("a", 1, {"shop": str(number)})])
     assert len(layouts._known) <= MAX_LAYOUTS

@@ -8,15 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aws_data import RESOURCE, T0, histogram, point, points, resources
-from obsv.emf.shape import Counts, events, lines
+from obsv.emf.counts import Counts
+from obsv.emf.shape import Shape
 
 if TYPE_CHECKING:
     from obsv.hotpath.records import MetricPoint
 
 
 def read(*made: MetricPoint, counts: Counts | None = None, **options: Any) -> list[dict[str, Any]]:
-    options = {"namespace": "shop", "resource": RESOURCE, **options}
-    return [json.loads(line) for line in lines(made, counts=counts, **options)]
+    shape = Shape(**{"namespace": "shop", "resource": RESOURCE, **options})
+    return [json.loads(line) for line in shape.lines(made, counts)]
 
 
 def metrics(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -163,7 +164,7 @@ def test_an_event_is_never_larger_than_allowed() -> None:
         histogram([1.0001**index for index in range(100)], f"{index}" + "n" * 250, keep=True) for index in range(100)
     ]
     for limit in (5_000, 20_000, 1_048_550):
-        texts = list(lines(made, namespace="shop", resource=RESOURCE, max_bytes=limit))
+        texts = list(Shape("shop", RESOURCE, max_bytes=limit).lines(made))
         assert max(map(len, texts)) <= limit
         assert sum(len(metrics(json.loads(text))) for text in texts) == 100
 
@@ -181,9 +182,7 @@ def test_many_names_take_linear_time() -> None:
 @given(st.lists(points(), max_size=12), resources, st.sampled_from([3_000, 1_048_550]))
 def test_every_point_is_sent_or_counted(made: list[MetricPoint], resource: dict[str, Any], limit: int) -> None:
     counts = Counts()
-    begun = sum(
-        number for _, number in events(made, namespace="shop", resource=resource, counts=counts, max_bytes=limit)
-    )
+    begun = sum(number for _, number, _ in Shape("shop", resource, max_bytes=limit).events(made, counts))
     empty = sum(item.kind == "histogram" and not item.count and bool(item.name.strip()) for item in made)
     assert begun + sum(counts.refused.values()) in range(len(made) - empty, len(made) + 1)
 

@@ -11,7 +11,7 @@ from opentelemetry import metrics as api
 from opentelemetry.metrics import Observation
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-from obsv.emf.shape import lines
+from obsv.emf.shape import Shape
 from obsv.hotpath import faults, metrics
 from obsv.hotpath.otlp_metrics import CUMULATIVE, DELTA, LOW_MEMORY
 from obsv.hotpath.otlp_metrics import metrics as encode
@@ -121,7 +121,7 @@ def test_an_up_down_counter_is_told_as_it_is_now(seen: Capture, meter: Any) -> N
     [told] = metric.sum.data_points
     assert (told.as_int, metric.sum.is_monotonic, metric.sum.aggregation_temporality) == (-3, False, CUMULATIVE)
     assert told.start_time_unix_nano == third.since_ns < first.time_ns
-    [line] = lines([third], namespace="n")
+    [line] = Shape("n").lines([third])
     assert '"active":-3' in line
     active.add(3)
     assert values(collected(seen), "active") == [({}, 0)]
@@ -463,7 +463,7 @@ def test_emf(seen: Capture, meter: Any) -> None:
     meter.create_counter("c", unit="By").add(2, {"a": "x"})
     meter.create_observable_counter("oc", [lambda options: [Observation(9, {"a": "x"})]])
     meter.create_histogram("h", unit="s").record(1.5, {"a": "x"})
-    [line] = lines(collected(seen), namespace="n")
+    [line] = Shape("n").lines(collected(seen))
     for part in ('{"Name":"c","Unit":"Bytes"}', '"c":2', '"oc":9', '"h":[1.5]', '"Unit":"Seconds"'):
         assert part in line
 

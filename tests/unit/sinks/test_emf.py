@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from types import SimpleNamespace
+import time
 from typing import Any
 
 import pytest
@@ -11,17 +11,20 @@ import pytest
 from aws_data import RESOURCE, point
 from obsv.hotpath import faults
 from obsv.sinks.base import Batch, Refused, Retry, Sent, SinkError
-from obsv.sinks.emf import EmfSink
+from obsv.settings import resolve
+from obsv.sinks.emf import EmfStdoutSink
 from telemetry import Counter, Histogram, points
 
 
-def sink(namespace: str | None = "shop") -> EmfSink:
-    made = EmfSink(SimpleNamespace(namespace=namespace))  # type: ignore[arg-type]
+def sink(**settings: Any) -> EmfStdoutSink:
+    made = EmfStdoutSink(resolve({"service": "shop", "config": "none", **settings}, environ={}))
     made.open(RESOURCE)
     return made
 
 
 def batch(*items: Any) -> Batch:
+    for item in items:
+        item.time_ns = time.time_ns()
     return Batch("metrics", list(items), RESOURCE)
 
 
@@ -42,7 +45,7 @@ def test_points_are_lines_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_without_a_namespace_the_service_names_it(capsys: pytest.CaptureFixture[str]) -> None:
-    sink(None).send(batch(point("counter")))
+    sink().send(batch(point("counter")))
     assert json.loads(capsys.readouterr().out)["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "shop"
 
 
