@@ -169,7 +169,7 @@ def traced(
     return decorator if function is None else decorator(function)
 
 
-def counter(name: str, unit: str = "Count", description: str = "") -> metrics.Counter:
+def counter(name: str, unit: str = "Count", description: str = "", *, resolution: int = 60) -> metrics.Counter:
     """Return the counter of this name: a sum that only grows.
 
     Args:
@@ -177,32 +177,40 @@ def counter(name: str, unit: str = "Count", description: str = "") -> metrics.Co
         unit: One of CloudWatch's words: ``"Count"``, ``"Bytes"``, ``"Seconds"``, … (CloudWatch API, ``MetricDatum``,
             "Unit").
         description: What is counted.
+        resolution: 1 for a metric of high resolution: it is collected each second, and CloudWatch keeps its seconds
+            apart (EMF specification, "StorageResolution"). One that was made so once stays so.
 
     Example:
         >>> obsv.counter("orders").add(1, shop="north")
     """
-    made: metrics.Counter = metrics.instrument(metrics.Counter, name, unit, description)
+    made: metrics.Counter = metrics.instrument(metrics.Counter, name, unit, description, None, resolution)
     return made
 
 
-def histogram(name: str, unit: str = "Milliseconds", description: str = "") -> metrics.Histogram:
+def histogram(
+    name: str, unit: str = "Milliseconds", description: str = "", *, resolution: int = 60
+) -> metrics.Histogram:
     """Return the histogram of this name: a distribution of values, from which percentiles come.
+
+    ``resolution`` as in :func:`counter`.
 
     Example:
         >>> obsv.histogram("render").record(12.5, page="home")
         >>> with obsv.histogram("render").time(page="home"): ...
     """
-    made: metrics.Histogram = metrics.instrument(metrics.Histogram, name, unit, description)
+    made: metrics.Histogram = metrics.instrument(metrics.Histogram, name, unit, description, None, resolution)
     return made
 
 
-def gauge(name: str, unit: str = "None", description: str = "") -> metrics.Gauge:
+def gauge(name: str, unit: str = "None", description: str = "", *, resolution: int = 60) -> metrics.Gauge:
     """Return the gauge of this name: a value that goes up and down, of which the last one counts.
+
+    ``resolution`` as in :func:`counter`.
 
     Example:
         >>> obsv.gauge("queue_depth").set(17, queue="mail")
     """
-    made: metrics.Gauge = metrics.instrument(metrics.Gauge, name, unit, description)
+    made: metrics.Gauge = metrics.instrument(metrics.Gauge, name, unit, description, None, resolution)
     return made
 
 

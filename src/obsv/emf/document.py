@@ -1,7 +1,7 @@
 """One wide EMF event, put together by hand: values, dimension sets, properties and a time of its own.
 
-obsv's instruments aggregate; a document says exactly what the caller puts into it. It is what a program wants that comes
-from aws-embedded-metrics or Powertools, and what :mod:`obsv.compat` writes. It knows nothing of sinks and prints nothing.
+obsv's instruments aggregate; a document says exactly what the caller puts into it. That is what programs want that come
+from aws-embedded-metrics or Powertools. It knows nothing of sinks and prints nothing.
 
     >>> from obsv.emf.document import Document
     >>> document = Document("shop")
@@ -30,9 +30,9 @@ The interface:
 ``metrics``, ``dimensions``, ``properties``, ``timestamp``
     What was put in.
 
-Nothing is lost at a limit: more than 100 metrics, 100 values of one, or the longest line go into several events with the
-same dimensions and properties. Two dimension sets that give one dimension different values, and one name with two units,
-go into separate events as well, because an object has one value under a key.
+Nothing is lost at a limit: more than 100 metrics, 100 values of one, or the longest line go into several events with
+the same dimensions and properties. Two dimension sets that give one dimension different values, and one name with two
+units, go into separate events as well, because an object has one value under a key.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class Document:
         self.dimensions.clear()
 
     def set_property(self, name: str, value: object) -> None:
-        """Put something beside the metrics, to be searched for in Logs Insights (EMF specification, "Target members")."""
+        """Put something beside the metrics, for Logs Insights (EMF specification, "Target members")."""
         self.properties[safe_text(name)] = value
 
     def set_timestamp(self, time: object) -> bool:

@@ -1,4 +1,4 @@
-"""The EMF objects of one time and one choice of dimensions: what is put in is spread over as few as the limits allow."""
+"""The EMF objects of one time and one choice of dimensions: as few as the limits allow."""
 
 from __future__ import annotations
 
@@ -159,6 +159,40 @@ def _bytes(text: str) -> int:
 
 
 def meta_of(log_group: str | None, log_stream: str | None) -> str:
-    """Return the members of ``_aws`` that tell the agent where to write (CloudWatch agent, "Embedded metric format")."""
+    """Return what tells the CloudWatch agent where to write: members of ``_aws``, each after a comma."""
     named = (("LogGroupName", log_group), ("LogStreamName", log_stream))
     return "".join([f",{quote(name)}:{quote(value)}" for name, value in named if value])
+
+
+def halves(line: str, points: int) -> list[tuple[str, int]]:
+    """Split an object into two, each with its share of the points that begin in it.
+
+    Where several metrics are in it each half has some of them, else some of the one metric's values. Nothing where that
+    cannot be done.
+    """
+    import json
+
+    document = json.loads(line)
+    directives = document.get("_aws", {}).get("CloudWatchMetrics")
+    if not directives:
+        return []
+    [directive] = directives
+    metrics = directive["Metrics"]
+    middle = len(metrics) // 2
+    made = []
+    if middle:
+        for part in (metrics[:middle], metrics[middle:]):
+            others = {metric["Name"] for metric in metrics if metric not in part}
+            directive["Metrics"] = part
+            made.append({name: value for name, value in document.items() if name not in others})
+            made[-1]["_aws"] = {**document["_aws"], "CloudWatchMetrics": [dict(directive)]}
+    else:
+        name = metrics[0]["Name"]
+        values = document[name]
+        if not isinstance(values, list) or len(values) < 2:
+            return []
+        middle = len(values) // 2
+        made = [{**document, name: values[:middle]}, {**document, name: values[middle:]}]
+    first = min(points, len(metrics) // 2 or 1)
+    texts = [json.dumps(each, separators=(",", ":"), ensure_ascii=False) for each in made]
+    return [(texts[0], first), (texts[1], points - first)]

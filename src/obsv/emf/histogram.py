@@ -77,7 +77,7 @@ def _spread(pairs: list[tuple[float, int]]) -> list[float | int]:
 
 
 def _between(point: MetricPoint) -> list[float | int]:
-    """Return values with the extremes and the average of a histogram without buckets, as many as it counts up to 100."""
+    """Return up to 100 values with the extremes and the average of a histogram without buckets."""
     low, high, total = number(point.min), number(point.max), number(point.sum)
     if point.count < 1 or low is None or high is None or total is None:
         return []

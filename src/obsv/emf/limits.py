@@ -83,6 +83,7 @@ def _ascii(text: str) -> str:
         return text
     return "".join([character if character in _PRINTABLE else f"\\x{ord(character):02x}" for character in text])
 
+
 MAX_AGE_MS = 14 * 86_400_000
 """How old a data point may be (CloudWatch API reference, "MetricDatum": two weeks), in milliseconds."""
 

@@ -1,5 +1,5 @@
-"""Metrics as CloudWatch embedded metric format: lines on stdout, where Lambda, the CloudWatch agent and log routers pick
-them up, or over a socket to the agent (:mod:`obsv.sinks.emf_agent`).
+"""Metrics as CloudWatch embedded metric format: lines on stdout, where Lambda, the CloudWatch agent and log routers
+pick them up, or over a socket to the agent (:mod:`obsv.sinks.emf_agent`).
 
 Each interval becomes a few lines, one JSON object each, without anything else on the line. What CloudWatch would refuse
 is refused here and counted; what had to be adapted is told once on stderr.
@@ -82,14 +82,13 @@ class Encoder:
     def encode(self, points: Sequence[MetricPoint]) -> Encoded:
         """Return the points as lines, with their times and what was refused of them."""
         from obsv.emf.counts import Counts
+        from obsv.emf.limits import timely
 
         counts = Counts()
         made = self.layouts.fill(points)
         if made is None:
             made = self.layouts.events(points, counts)
         now = time_ns() // 1_000_000
-        from obsv.emf.limits import timely
-
         old = [event for event in made if not timely(event[2], now)]
         if old:
             made = [event for event in made if timely(event[2], now)]
