@@ -255,11 +255,11 @@ class LambdaPowertoolsFormatter(BasePowertoolsFormatter):
             if key == "level":
                 return record.levelname
             return f"{record.funcName}:{record.lineno}" if key == "location" else self.formatTime(record)
-        if not isinstance(value, str):
+        if not isinstance(value, str) or "%(" not in value:
             return value
         try:
             return value % {**record.__dict__, "asctime": self.formatTime(record)}
-        except Exception:  # noqa: BLE001 - "100 % sure" is no format; Powertools loses the line
+        except Exception:  # noqa: BLE001 - it is no format; Powertools loses the line
             return value
 
     def _message(self, record: logging.LogRecord) -> Any:
