@@ -41,6 +41,7 @@ class MetricsContext:
         metrics: Values by name, those of its first unit.
         other_units: Values of a name in ``metrics`` with another unit, by name and unit.
         meta: Members of ``_aws``: ``Timestamp``.
+        fresh: Whether anything was measured or set since the last flush.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class MetricsContext:
         self.metrics: dict[str, Metric] = {}
         self.other_units: dict[tuple[str, str], Metric] = {}
         self.meta: dict[str, Any] = {"Timestamp": time_ns() // 1_000_000}
+        self.fresh = False
 
     @staticmethod
     def empty() -> MetricsContext:
@@ -73,6 +75,7 @@ class MetricsContext:
     ) -> None:
         """Add a value to a metric; see `MetricsLogger.put_metric`."""
         name, number, word, resolution = validator.metric(key, value, unit, storage_resolution)
+        self.fresh = True
         metric = self.metrics.get(name)
         if metric is not None and metric.storage_resolution is not resolution:
             raise InvalidMetricError(
@@ -120,6 +123,7 @@ class MetricsContext:
 
     def set_property(self, key: str, value: Any) -> None:
         """Put something beside the metrics."""
+        self.fresh = True
         self.properties[safe_text(key)] = value
 
     def set_timestamp(self, timestamp: Any) -> None:

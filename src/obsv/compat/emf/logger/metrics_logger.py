@@ -57,6 +57,8 @@ class MetricsLogger:
         context, config = self.context, get_config()
         # First, so that what fails now is not tried for ever.
         self.context = context.create_copy_with_context(self.flush_preserve_dimensions)
+        if not context.fresh:
+            return  # the original writes a line without metrics, at each item of a generator
         context.set_default_dimensions(
             {
                 "LogGroup": environment.get_log_group_name(),
