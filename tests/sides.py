@@ -82,7 +82,7 @@ def written(scenario: Callable[[Side], object], ours: bool, forget: bool = True)
         warnings.simplefilter("always")
         try:
             scenario(side)
-        except Exception as error:  # noqa: BLE001 - the sides are compared in this too
+        except Exception as error:
             side.raised = error
     side.warned = [f"{warning.category.__name__}: {warning.message}" for warning in warned]
     for name in [name for name in logging.root.manager.loggerDict if name.startswith(side.service)]:
@@ -92,7 +92,7 @@ def written(scenario: Callable[[Side], object], ours: bool, forget: bool = True)
 
 def lines(text: str) -> list[Any]:
     """What was written, line by line, without what differs from run to run."""
-    found = [json.loads(line, parse_constant=_no_constant) for line in text.splitlines()]
+    found = [json.loads(line, parse_constant=_no_constant) for line in text.split("\n") if line]
     for line in found:
         if isinstance(line, dict):
             for name in VOLATILE:

@@ -381,10 +381,11 @@ def test_async_handlers_are_waited_for() -> None:
 # ---------------------------------------------------------------------- programs at random
 
 NAMES = st.sampled_from(["a", "b", "order id", "x_1", "ä"])
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=3),
+    | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=6,
 )  # fmt: skip
 KEYS = st.dictionaries(NAMES, VALUES, max_size=3)

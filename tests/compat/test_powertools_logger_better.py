@@ -163,7 +163,16 @@ class Broken:
         lambda log: log.info({("a", "tuple"): 1}),
         lambda log: log.info("m", value=itself()),
     ],
-    ids=["a value's __str__", "format", "message", "percent", "an unknown name", "a key that is no text", "a key", "itself"],
+    ids=[
+        "a value's __str__",
+        "format",
+        "message",
+        "percent",
+        "an unknown name",
+        "a key that is no text",
+        "a key",
+        "itself",
+    ],
 )
 def test_a_line_is_written_whatever_is_logged(break_it: Any, capsys: pytest.CaptureFixture[str]) -> None:
     def scenario(side: Side) -> None:
@@ -333,6 +342,24 @@ def test_a_buffered_record_has_its_own_time_place_and_keys() -> None:
     assert line["step"] == "first"
     assert line["location"].startswith("scenario:")
     assert line["stack_info"].splitlines()[-2].endswith("in scenario")
+
+
+def test_a_child_of_a_module_below_another_finds_its_parent() -> None:
+    def scenario(side: Side) -> None:
+        logging.getLogger(f"{side.service}.package")
+        child = f"{side.service}.package.module"
+        parent = logger(side)
+        made: dict[str, Any] = {}
+        exec(  # the child is named like the module that makes it
+            "child = Logger(service=service, child=True)\nchild.append_keys(a=1)\nchild.info('m')",
+            {"__name__": "package.module", "Logger": side.module("logging").Logger, "service": side.service},
+            made,
+        )
+        assert made["child"].name == child
+        parent.info("n")
+
+    assert type(original(scenario)[1].raised).__name__ == "OrphanedChildLoggerError"
+    assert [line["a"] for line in ours(scenario)] == [1, 1]
 
 
 def test_lines_go_to_the_stdout_of_the_moment(capsys: pytest.CaptureFixture[str]) -> None:

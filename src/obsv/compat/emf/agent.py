@@ -45,7 +45,7 @@ class Courier:
         assert queue is not None
         for line in lines:
             before = queue.dropped
-            queue.put(line, 1, len(line) + 64)  # type: ignore[arg-type]  # records of ours are lines
+            queue.put(line, 1, len(line) + 64)
             if queue.dropped != before:
                 faults.tell(f"metrics for the CloudWatch agent are lost: {queue.records} lines wait already")
 

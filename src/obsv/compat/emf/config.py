@@ -15,7 +15,7 @@ class Configuration:
         log_stream_name: Where the agent writes.
         agent_endpoint: ``tcp://host:port`` or ``udp://host:port``.
         namespace: The CloudWatch namespace.
-        environment: ``lambda``, ``ec2``, ``default`` (both: to the agent) or ``local`` (to stdout); found out by itself.
+        environment: ``lambda`` or ``local`` (to stdout), ``ec2`` or ``default`` (to the agent); found out by itself.
         disable_metric_extraction: Write plain log lines, of which no metrics are made.
         default_flush_on_yield: Whether ``@metric_scope`` flushes at each item of a generator.
         ec2_metadata_endpoint: Kept; nothing is asked there.

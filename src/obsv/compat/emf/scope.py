@@ -148,9 +148,8 @@ class _Flushing:
 def _takes_metrics(function: Any) -> bool:
     """Tell whether the function, behind other people's decorators, has a parameter ``metrics``."""
     code = getattr(_behind(getattr(function, "__func__", function)), "__code__", None)
-    if code is None:
-        call = getattr(type(function), "__call__", None)
-        code = getattr(call, "__code__", None)
+    if code is None:  # an object that can be called
+        code = getattr(type(function).__call__, "__code__", None)
     if code is None:
         return False
     return "metrics" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]

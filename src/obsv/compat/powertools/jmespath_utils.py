@@ -32,7 +32,10 @@ def query(data: Any, envelope: str) -> Any:
     for step in steps:
         try:
             # JMESPath: what is not there is null. An event source class of Powertools has a `get` as well.
-            data = data.get(step) if type(step) is str else data[step] if isinstance(data, (list, tuple)) else None
+            if isinstance(step, str):
+                data = data.get(step)
+            else:
+                data = data[step] if isinstance(data, (list, tuple)) else None
         except (AttributeError, IndexError, TypeError):
             return None
         if data is None:

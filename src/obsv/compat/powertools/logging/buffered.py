@@ -26,10 +26,18 @@ class Buffered:
     _buffer_config: LoggerBufferConfig | None
     _buffer_cache: LoggerBufferCache | None
 
+    def _owner(self) -> logging.Logger | None:
+        """Return the logger of the service: this one, or of a child the one above it that was set up."""
+        owner: logging.Logger | None = self._logger
+        if self.child:
+            while owner is not None and not hasattr(owner, "powertools_handler"):
+                owner = owner.parent
+        return owner
+
     def _set_up_buffer(self, config: LoggerBufferConfig | None) -> None:
         """Use the configuration given, that of the logger which is there already, or (a child) that of its parent."""
         cache = None
-        known: Any = self._logger.parent if self.child else self._logger
+        known: Any = self._owner()
         if self.child or getattr(known, "init", False):
             config = getattr(known, "powertools_buffer_config", None)
             cache = None if self.child else getattr(known, "powertools_buffer_cache", None)
@@ -63,9 +71,17 @@ class Buffered:
             stack = "Stack (most recent call last):\n" + "".join(format_stack(frame)).removesuffix("\n")
         code = frame.f_code
         record = self._logger.makeRecord(
-            self._logger.name, level, code.co_filename, frame.f_lineno, msg, args, exc_info or None, code.co_name, extra,
+            self._logger.name,
+            level,
+            code.co_filename,
+            frame.f_lineno,
+            msg,
+            args,
+            exc_info or None,
+            code.co_name,
+            extra,
             stack,
-        )  # fmt: skip
+        )
         formatter: Any = self.logger_handler.formatter if self.logger_handler is not None else None
         if hasattr(formatter, "get_current_keys"):
             # The keys of now; those of the flush may be others.

@@ -31,7 +31,7 @@ RESERVED = frozenset(
         "processName", "process", "asctime", "location", "timestamp",
     )
 )  # fmt: skip
-"""Attributes of a record: a logger's key of this name may hold a ``%`` format, a call's field of this name is dropped."""
+"""Attributes of a record: a logger's key of this name may hold a ``%`` format, a call's field of it is dropped."""
 
 NOT_FIELDS = RESERVED | {
     "taskName",  # since Python 3.12
@@ -222,7 +222,7 @@ class LambdaPowertoolsFormatter(BasePowertoolsFormatter):
         """Return the time of a record."""
         datefmt = self.datefmt if datefmt is None else datefmt
         if self.use_rfc3339_iso8601:
-            return self._moment(record).isoformat(timespec="milliseconds")
+            return str(self._moment(record).isoformat(timespec="milliseconds"))
         # `time.strftime` has no milliseconds, so %F stands for them.
         form = (datefmt or self.default_time_format).replace(self.custom_ms_time_directive, f"{int(record.msecs):03d}")
         if self.use_datetime_directive and datefmt:
@@ -244,9 +244,7 @@ class LambdaPowertoolsFormatter(BasePowertoolsFormatter):
         for keys in (self.log_format, self._block.get(), context_keys.here(), kept):
             for key, value in keys.items():
                 line[key] = self._expanded(key, value, record) if value and key in RESERVED else value
-        for key, value in members.items():
-            if key not in NOT_FIELDS:
-                line[key] = value
+        line.update({key: value for key, value in members.items() if key not in NOT_FIELDS})
         return line
 
     def _expanded(self, key: str, value: Any, record: logging.LogRecord) -> Any:
@@ -292,7 +290,7 @@ class LambdaPowertoolsFormatter(BasePowertoolsFormatter):
     def _theirs(self, log: dict[str, Any]) -> str | None:
         try:
             if self.json_serializer is not None:
-                return self.json_serializer(log)
+                return str(self.json_serializer(log))
             import json
 
             return json.dumps(

@@ -33,7 +33,7 @@ def decorate(
 
     def prepare(event: Any, context: Any) -> None:
         first = cold_start.take()
-        keys = {"cold_start": first, **about(context)}
+        keys: dict[str, Any] = {"cold_start": first, **about(context)}
         if clear_state:
             logger.structure_logs(**keys)
         else:
@@ -50,7 +50,7 @@ def decorate(
             prepare(event, context)
         except OrphanedChildLoggerError:
             raise
-        except Exception:  # noqa: BLE001
+        except Exception:
             with guard("inject_lambda_context"):
                 raise
 

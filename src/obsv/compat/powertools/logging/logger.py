@@ -1,11 +1,11 @@
 """The Logger of Powertools: a logger of ``logging`` whose lines are JSON, with keys that stay.
 
-    logger = Logger(service="payment")
+logger = Logger(service="payment")
 
-    @logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_REST)
-    def handler(event, context):
-        logger.append_keys(order_id=event["order"])
-        logger.info("paid", amount=12)
+@logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_REST)
+def handler(event, context):
+    logger.append_keys(order_id=event["order"])
+    logger.info("paid", amount=12)
 """
 
 from __future__ import annotations
@@ -124,8 +124,7 @@ class Logger(Buffered):
 
     def _registered(self) -> logging.Handler | None:
         """Return the handler that the loggers of this service share, once there is one."""
-        owner = self._logger.parent if self.child and not getattr(self._logger, "init", False) else self._logger
-        handler: logging.Handler | None = getattr(owner, "powertools_handler", None)
+        handler: logging.Handler | None = getattr(self._owner(), "powertools_handler", None)
         return handler
 
     def _configure(self, level: str | int | None, options: dict[str, Any], keys: dict[str, Any]) -> None:
@@ -154,8 +153,8 @@ class Logger(Buffered):
             rate = float(self.sampling_rate)
         except (TypeError, ValueError):
             raise InvalidLoggerSamplingRateError(
-                f"the sampling rate is a number from 0 to 1, not {self.sampling_rate!r}; it comes from sampling_rate or "
-                "POWERTOOLS_LOGGER_SAMPLE_RATE"
+                f"the sampling rate is a number from 0 to 1, not {self.sampling_rate!r}; it comes from sampling_rate "
+                "or POWERTOOLS_LOGGER_SAMPLE_RATE"
             ) from None
         # Not `random`: its import is half of this one's, and a program's seed would decide for us.
         if rate > 0 and int.from_bytes(os.urandom(7)) <= rate * 2**56:
@@ -411,11 +410,11 @@ class Logger(Buffered):
         """Add a handler; it gets the formatter that it has."""
         self._logger.addHandler(handler)
 
-    def addFilter(self, filter: Any) -> None:  # noqa: A002, N802 - logging's names
+    def addFilter(self, filter: Any) -> None:  # noqa: N802 - logging's names
         """Add a filter."""
         self._logger.addFilter(filter)
 
-    def removeFilter(self, filter: Any) -> None:  # noqa: A002, N802 - logging's names
+    def removeFilter(self, filter: Any) -> None:  # noqa: N802 - logging's names
         """Remove a filter."""
         self._logger.removeFilter(filter)
 

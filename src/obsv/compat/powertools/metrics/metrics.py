@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .provider import EphemeralMetrics
 
@@ -28,11 +28,11 @@ class Metrics:
         ...     metrics.add_metric("SuccessfulBooking", MetricUnit.Count, 1)
     """
 
-    _metrics: dict[str, Any] = {}
-    _dimensions: dict[str, str] = {}
-    _metadata: dict[str, Any] = {}
-    _default_dimensions: dict[str, Any] = {}
-    _other_units: dict[tuple[str, str, int], list[float]] = {}
+    _metrics: ClassVar[dict[str, Any]] = {}
+    _dimensions: ClassVar[dict[str, str]] = {}
+    _metadata: ClassVar[dict[str, Any]] = {}
+    _default_dimensions: ClassVar[dict[str, Any]] = {}
+    _other_units: ClassVar[dict[tuple[str, str, int], list[float]]] = {}
 
     def __init__(
         self,

@@ -33,7 +33,7 @@ def single_metric(
     namespace: str | None = None,
     default_dimensions: dict[str, str] | None = None,
 ) -> Iterator[SingleMetric]:
-    """Write one metric at the end of the block. Where the block raises, its dimensions are not known: nothing is written.
+    """Write one metric at the end of the block; nothing where the block raises, whose dimensions are not known then.
 
     Raises:
         MetricUnitError: The unit is none of CloudWatch's; and what else `EphemeralMetrics.add_metric` raises.

@@ -59,9 +59,7 @@ class Capture:
 
     def _note(self, subsegment: Any, what: str, value: Any) -> None:
         with guard("Tracer"):
-            subsegment.put_metadata(
-                key=f"{self.name} {what}", value=value, namespace=self.tracer.service or "default"
-            )
+            subsegment.put_metadata(key=f"{self.name} {what}", value=value, namespace=self.tracer.service or "default")
 
 
 def capture(function: Callable[..., Any], seen: Capture) -> Any:

@@ -1,20 +1,20 @@
 """The Tracer of Powertools.
 
-    tracer = Tracer(service="payment")
+tracer = Tracer(service="payment")
 
-    @tracer.capture_method
-    def charge(order): ...
+@tracer.capture_method
+def charge(order): ...
 
-    @tracer.capture_lambda_handler
-    def handler(event, context):
-        tracer.put_annotation("order", event["order"])
-        return charge(event["order"])
+@tracer.capture_lambda_handler
+def handler(event, context):
+    tracer.put_annotation("order", event["order"])
+    return charge(event["order"])
 """
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 from obsv.guard import guard
 from obsv.hotpath import faults
@@ -54,10 +54,10 @@ class Tracer:
     A Tracer made later has what an earlier one was given and it was not.
     """
 
-    _default_config: dict[str, Any] = {
+    _default_config: ClassVar[dict[str, Any]] = {
         "service": "", "disabled": False, "auto_patch": True, "patch_modules": None, "provider": None,
     }  # fmt: skip
-    _config: dict[str, Any] = dict(_default_config)
+    _config: ClassVar[dict[str, Any]] = dict(_default_config)
 
     def __init__(
         self,
@@ -72,9 +72,9 @@ class Tracer:
             disabled = environment.truthy("POWERTOOLS_TRACE_DISABLED") or _emulated()
         config["provider"] = provider or config["provider"] or PROVIDER
         config["auto_patch"] = config["auto_patch"] if auto_patch is None else auto_patch
-        config["service"] = (
-            (service if service is not None else os.environ.get(environment.SERVICE_NAME)) or config["service"]
-        )
+        config["service"] = (service if service is not None else os.environ.get(environment.SERVICE_NAME)) or config[
+            "service"
+        ]
         config["disabled"] = disabled or config["disabled"]
         config["patch_modules"] = patch_modules or config["patch_modules"]
         self.provider: Any = config["provider"]
@@ -157,7 +157,9 @@ class Tracer:
         if lambda_handler is None:
             return lambda handler: self.capture_lambda_handler(handler, capture_response, capture_error)
         handler = lambda_handler
-        seen = self._seen(safe_text(getattr(handler, "__name__", type(handler).__name__)), capture_response, capture_error)
+        seen = self._seen(
+            safe_text(getattr(handler, "__name__", type(handler).__name__)), capture_response, capture_error
+        )
 
         def annotate(subsegment: Any) -> None:
             with guard("Tracer"):
@@ -224,7 +226,7 @@ class Tracer:
         Its name is ``## module.qualified_name``. Arguments as for `capture_lambda_handler`.
         """
         if method is None:
-            return lambda function: self.capture_method(function, capture_response, capture_error)  # type: ignore[call-overload]
+            return lambda function: self.capture_method(function, capture_response, capture_error)
         module = getattr(method, "__module__", "")
         label = getattr(method, "__qualname__", type(method).__name__)
         name = safe_text(f"{module}.{label}").translate(_NOT_IN_NAMES)
