@@ -365,10 +365,44 @@ def test_whatever_is_said_nothing_raises() -> None:
                 tracer.put_metadata(value, value, namespace=value)  # type: ignore[arg-type]
             tracer.put_annotation("http.route", "/x")
         span = seen.span("s")
-    assert span.attributes["aws.xray.annotations"] == ("http.route",)
+    assert span.attributes["aws.xray.annotations"] == ("key", "http.route")
     for key, text in span.attributes.items():
         if key.startswith("aws.xray.metadata."):
             json.loads(text)
+
+
+def test_static_and_class_methods_in_either_order_of_decorators() -> None:
+    tracer = Tracer(service="shop")
+
+    class Shop:
+        @tracer.capture_method
+        @staticmethod
+        def static(value: int) -> int:
+            return value
+
+        @tracer.capture_method
+        @classmethod
+        def of_class(cls, value: int) -> Any:
+            return cls, value
+
+    with capture() as seen:
+        assert Shop().static(7) == 7
+        assert Shop().of_class(8) == (Shop, 8)
+        assert len(seen.spans) == 2
+
+
+def test_ctrl_c_passes_through() -> None:
+    tracer = Tracer(service="shop")
+
+    @tracer.capture_lambda_handler
+    @tracer.capture_method
+    def handler(event: Any, context: Any) -> None:
+        raise KeyboardInterrupt
+
+    with capture() as seen:
+        with pytest.raises(KeyboardInterrupt):
+            handler({}, None)
+        assert len(seen.spans) == 2
 
 
 def test_outside_of_a_span_nothing_happens() -> None:

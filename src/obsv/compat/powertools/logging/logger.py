@@ -14,21 +14,21 @@ import logging
 import os
 import sys
 import warnings
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .. import environment
 from ..warnings import PowertoolsUserWarning
 from . import levels
 from .buffered import Buffered
-from .exceptions import InvalidLoggerSamplingRateError, OrphanedChildLoggerError
+from .exceptions import InvalidLoggerSamplingRateError
 from .filters import SuppressFilter
-from .formatter import PARAMETERS, BasePowertoolsFormatter, LambdaPowertoolsFormatter
+from .formatter import PARAMETERS, LambdaPowertoolsFormatter
 from .handler import StdoutHandler
 from .invocation import decorate
+from .keyed import Keyed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from .buffer import LoggerBufferConfig
 
@@ -36,7 +36,7 @@ _TAKEN = frozenset(logging.LogRecord("", 0, "", 0, "", None, None).__dict__) | {
 """Attributes of a record, which ``extra=`` cannot set: ``logging`` raises KeyError."""
 
 
-class Logger(Buffered):
+class Logger(Buffered, Keyed):
     """Writes JSON lines to stdout. Loggers of one service share handler and keys.
 
     Args:
@@ -121,11 +121,6 @@ class Logger(Buffered):
 
     def _new_handler(self, stream: Any) -> logging.Handler:
         return StdoutHandler(stream, shared=not environment.truthy("POWERTOOLS_LOG_DEDUPLICATION_DISABLED"))
-
-    def _registered(self) -> logging.Handler | None:
-        """Return the handler that the loggers of this service share, once there is one."""
-        handler: logging.Handler | None = getattr(self._owner(), "powertools_handler", None)
-        return handler
 
     def _configure(self, level: str | int | None, options: dict[str, Any], keys: dict[str, Any]) -> None:
         """Do for the first logger of a service what the others then share."""
@@ -327,61 +322,6 @@ class Logger(Buffered):
                 level, msg, *args, exc_info=exc_info, stack_info=stack_info, stacklevel=stacklevel + 1, extra=every
             )
 
-    # ------------------------------------------------------------------ keys
-
-    def append_keys(self, **additional_keys: object) -> None:
-        """Add keys to every line of the service from now on."""
-        self.registered_formatter.append_keys(**additional_keys)
-
-    def get_current_keys(self) -> dict[str, Any]:
-        """Return the keys of every line."""
-        return self.registered_formatter.get_current_keys()
-
-    def remove_keys(self, keys: Iterable[str]) -> None:
-        """Take keys away."""
-        self.registered_formatter.remove_keys(keys)
-
-    @contextmanager
-    def append_context_keys(self, **additional_keys: Any) -> Iterator[None]:
-        """Add keys inside of a block, for this thread or task; values that they hide are back after it.
-
-        Example:
-            >>> with logger.append_context_keys(order_id=42):
-            ...     logger.info("paid")
-        """
-        with self.registered_formatter.append_context_keys(**additional_keys):
-            yield
-
-    def clear_state(self) -> None:
-        """Take all keys away that were appended."""
-        self.registered_formatter.clear_state()
-        self.structure_logs(**self._default_log_keys)
-
-    def thread_safe_append_keys(self, **additional_keys: object) -> None:
-        """Add keys of this thread or task only."""
-        self.registered_formatter.thread_safe_append_keys(**additional_keys)
-
-    def thread_safe_get_current_keys(self) -> dict[str, Any]:
-        """Return the keys of this thread or task."""
-        return self.registered_formatter.thread_safe_get_current_keys()
-
-    def thread_safe_remove_keys(self, keys: Iterable[str]) -> None:
-        """Take keys of this thread or task away."""
-        self.registered_formatter.thread_safe_remove_keys(keys)
-
-    def thread_safe_clear_keys(self) -> None:
-        """Take all keys of this thread or task away."""
-        self.registered_formatter.thread_safe_clear_keys()
-
-    def set_correlation_id(self, value: str | None) -> None:
-        """Set the key ``correlation_id``; None takes it away."""
-        self.append_keys(correlation_id=value)
-
-    def get_correlation_id(self) -> str | None:
-        """Return the key ``correlation_id``."""
-        value: str | None = self.registered_formatter.get_current_keys().get("correlation_id")
-        return value
-
     # ------------------------------------------------------------------ the logger of `logging`
 
     def setLevel(self, level: str | int | None) -> None:  # noqa: N802 - logging's name
@@ -417,27 +357,6 @@ class Logger(Buffered):
     def removeFilter(self, filter: Any) -> None:  # noqa: N802 - logging's names
         """Remove a filter."""
         self._logger.removeFilter(filter)
-
-    @property
-    def registered_handler(self) -> logging.Handler | None:
-        """The handler that the loggers of this service share."""
-        return self._registered() or self.logger_handler
-
-    @property
-    def registered_formatter(self) -> BasePowertoolsFormatter:
-        """The formatter that the loggers of this service share.
-
-        Raises:
-            OrphanedChildLoggerError: This is a child logger, and there is none of its service yet.
-        """
-        handler = self.registered_handler
-        if handler is None:
-            raise OrphanedChildLoggerError(
-                f"the child logger {self._logger.name!r} has no keys of its own: make Logger(service={self.service!r}) "
-                "before keys are changed"
-            )
-        formatter: Any = handler.formatter
-        return formatter  # type: ignore[no-any-return]
 
     @property
     def log_level(self) -> int:

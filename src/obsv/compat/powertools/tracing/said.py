@@ -1,7 +1,7 @@
 """Annotations and metadata, as attributes of a span.
 
-An annotation is an attribute of its own, which X-Ray's documents index. Metadata has the attribute that AWS's exporter
-for the collector reads: ``aws.xray.metadata.<namespace>``, JSON text.
+An annotation is an attribute whose name ``aws.xray.annotations`` lists; metadata is JSON text in
+``aws.xray.metadata.<namespace>``. AWS's exporter for the collector reads both.
 """
 
 from __future__ import annotations
@@ -29,11 +29,10 @@ def annotate(span: Span, key: object, value: object) -> None:
     if not isinstance(value, (str, bool, int, float)):
         value = safe_text(value)
     span.set_attribute(name, value)
-    if "." in name:  # by OpenTelemetry's conventions, perhaps; those are not indexed unless they are listed
-        listed = span.attributes.get(ANNOTATIONS)
-        names = listed if isinstance(listed, tuple) else ()
-        if name not in names:
-            span.set_attribute(ANNOTATIONS, (*names, name))
+    listed = span.attributes.get(ANNOTATIONS)
+    names = listed if isinstance(listed, tuple) else ()
+    if name and name not in names:
+        span.set_attribute(ANNOTATIONS, (*names, name))
 
 
 def add_metadata(span: Span, key: object, value: object, namespace: object) -> None:

@@ -208,7 +208,9 @@ class Tracer:
         return sync_handler
 
     @overload
-    def capture_method(self, method: Function) -> Function: ...
+    def capture_method(
+        self, method: Function, capture_response: bool | None = None, capture_error: bool | None = None
+    ) -> Function: ...
 
     @overload
     def capture_method(
@@ -227,6 +229,8 @@ class Tracer:
         """
         if method is None:
             return lambda function: self.capture_method(function, capture_response, capture_error)
+        if isinstance(method, (staticmethod, classmethod)):
+            return type(method)(self.capture_method(method.__func__, capture_response, capture_error))
         module = getattr(method, "__module__", "")
         label = getattr(method, "__qualname__", type(method).__name__)
         name = safe_text(f"{module}.{label}").translate(_NOT_IN_NAMES)
