@@ -327,7 +327,7 @@ def test_metadata_stands_beside_the_metrics(judge: Judge) -> None:
     document.set_property("Service", "gives way")
     document.add_metric("a", 1)
     made = by_hand(judge, document).only()
-    assert made["request"] == {"id": 7, "tags": ["a"], "when": "2026-01-01 00:00:00+00:00"}
+    assert made["request"] == {"id": 7, "tags": ["a"], "when": "2026-01-01T00:00:00+00:00"}
     assert (made["a"], made["Service"]) == (1, "x")
     assert document.counts.changed == {
         "property left out: taken by a metric": 1,
@@ -406,7 +406,7 @@ def test_every_value_of_a_document_is_written_once_for_each_set_or_counted(docum
     given_values = sum(len(held) for held in document.metrics.values())
     before = sum(document.counts.refused.values())
     lines = [json.loads(line) for line in document.lines()]
-    unnamed = sum(len(held) for (name, _, _), held in document.metrics.items() if not name.strip())
+    unnamed = sum(len(held) for (name, _, _), held in document.metrics.items() if not name.strip(" "))
     sets = max(1, len(document.dimensions))
     written = 0
     for line in lines:

@@ -64,6 +64,8 @@ _INDEXED = frozenset(("http.route", "error.type", "messaging.destination.name"))
 
 _LIST = "aws.xray.annotations"  # names to index, a convention of AWS's exporter for the collector
 
+_METADATA = "aws.xray.metadata."
+
 _KINDS = {1: "server", 3: "producer", 4: "consumer"}  # a client is seen by its namespace
 
 
@@ -90,6 +92,27 @@ def divide(rest: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         # Keys that begin with "AWS." are reserved (X-Ray developer guide, "Metadata").
         metadata["_" + name if name.startswith("AWS.") else name] = _finite(value)
     return annotations, metadata
+
+
+def namespaces(rest: dict[str, Any]) -> dict[str, Any]:
+    """Remove what ``put_metadata`` was given and return it by namespace.
+
+    It is in ``aws.xray.metadata.<namespace>``, as JSON text (AWS's exporter for the collector).
+    """
+    found: dict[str, Any] = {}
+    for name in [name for name in rest if type(name) is str and name.startswith(_METADATA)]:
+        text = rest[name]
+        try:
+            from json import loads
+
+            members = loads(text)
+        except Exception:  # noqa: BLE001 - somebody else's attribute, or cut text: kept as it is
+            continue
+        namespace = name[len(_METADATA) :]
+        if isinstance(members, dict) and namespace and not namespace.startswith("AWS."):
+            del rest[name]
+            found[namespace] = members
+    return found
 
 
 def about(span: Span, name: str) -> dict[str, Any]:

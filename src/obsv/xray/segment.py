@@ -8,7 +8,7 @@ from obsv.hotpath import faults
 
 from . import aws
 from .cause import cause, flags
-from .fields import about, divide, resource_metadata
+from .fields import about, divide, namespaces, resource_metadata
 from .http import http
 from .names import MAX_STRING, first, segment_name, take, text, trace_id
 from .split import INDEPENDENT_BYTES, Node, pack
@@ -224,11 +224,12 @@ class _Writer:
                 }
                 for link in span.link_list
             ]
+        metadata.update(namespaces(rest))
         annotations, rest = divide(rest)
         if annotations:
             fields["annotations"] = annotations
         if rest:
-            metadata["default"] = rest
+            metadata["default"] = {**metadata.get("default", {}), **rest}
         extra = about(span, fields["name"])
         if extra:
             metadata["span"] = extra
