@@ -7,7 +7,7 @@ To add a setting, add one `Setting` to the class that it belongs to, and write t
 
 from __future__ import annotations
 
-from .settings_lists import ATTRIBUTES, NAMES, PATCHES, PATTERNS, PROPAGATION, PROPAGATORS, sinks
+from .settings_lists import ANNOTATIONS, ATTRIBUTES, NAMES, PATCHES, PATTERNS, PROPAGATION, PROPAGATORS, sinks
 from .settings_parse import (
     FLAG,
     LEVEL,
@@ -462,6 +462,12 @@ class OtherSinks:
 
     xray_daemon_address = Setting(
         DAEMON, "127.0.0.1:2000", "UDP address of the X-Ray daemon.", "AWS_XRAY_DAEMON_ADDRESS"
+    )
+    xray_annotations = Setting(
+        ANNOTATIONS,
+        ("auto",),
+        "Attributes that X-Ray indexes as annotations, names or patterns: `order.*`, `*`. `auto` stands for those that the "
+        "program sets itself, `http.route`, `error.type` and `messaging.destination.name`.",
     )
     local_path = Setting(PATH, ".obsv/obsv.db", "The local store, one SQLite file for all processes.")
     local_max_bytes = Setting(size(1 << 20), 100 * 1024 * 1024, "Size of the local store; the oldest traces go first.")

@@ -43,7 +43,7 @@ def adopt() -> None:
                 _replace(owner, member, function)
     library = sys.modules.get("aws_xray_sdk.core.patcher")
     if library is not None:
-        _replace(library, "_patch_module", lambda name, raise_errors=True: patcher.patch((name,)))
+        _replace(library, "_patch_module", lambda name, raise_errors=True: patcher.patch_one(name, raise_errors))
     sampler = getattr(sys.modules.get("aws_xray_sdk.core.sampling.sampler"), "DefaultSampler", None)
     if sampler is not None:
         _replace(sampler, "start", lambda self: None)

@@ -56,6 +56,12 @@ def patch(modules_to_patch: Iterable[str], raise_errors: bool = True, ignore_mod
             capture_module(name, ignore_module_patterns or ())
 
 
+@guard("patch of aws_xray_sdk")
+def patch_one(name: str, asked_for: bool) -> None:
+    """Patch one library; what obsv does not patch is told where it was asked for by name, or has been imported."""
+    _patch((name,), all_of_them=not asked_for)
+
+
 def _patch(names: Iterable[str], all_of_them: bool = False) -> None:
     if not config.global_sdk_config.sdk_enabled():
         return

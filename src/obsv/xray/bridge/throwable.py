@@ -16,6 +16,9 @@ REMOTE = "aws.xray.remote"
 """Attribute of an exception's event: what was called has raised it."""
 
 
+_OURS = os.path.dirname(__file__) + os.sep  # the wrappers' own frames say nothing to anybody
+
+
 class Throwable:
     """An exception as a segment shows it."""
 
@@ -55,6 +58,9 @@ def recorded(span: Span, exception: Any, thrown: Throwable) -> str:
         kind = type_name(exception)
         if exception.__traceback__ is not None or not thrown.stack:
             span.record_exception(exception, attributes)
+            info = span.event_list[-1].error if span.event_list else None
+            if info is not None:
+                info.frames[:] = [frame for frame in info.frames if not frame[0].co_filename.startswith(_OURS)]
             return f"{thrown.type}: {thrown.message}"
     else:
         kind = thrown.type
