@@ -755,3 +755,176 @@ def test_switched_off_nothing_is_sent_and_nothing_fails(daemon: Daemon, tmp_path
     assert ours(daemon, tmp_path, program, stopped) == []
     kept = OBSV + COMMON + "from aws_xray_sdk import global_sdk_config\nglobal_sdk_config.set_sdk_enabled(False)\n"
     assert ours(daemon, tmp_path, program, kept) == []
+
+
+# ---- frameworks
+
+
+FLASK = """
+    from flask import Flask
+    from aws_xray_sdk.ext.flask.middleware import XRayMiddleware
+    app = Flask("app")
+    XRayMiddleware(app, xray_recorder)
+    @app.get("/users/<name>")
+    def user(name):
+        xray_recorder.current_segment().put_annotation("name", name)
+        with xray_recorder.in_subsegment("load"):
+            if name == "nobody":
+                raise KeyError(name)
+        return "hello"
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    client = app.test_client()
+    root = "1-5759e988-bd862e3fe1be46a994272793"
+    headers = {"X-Amzn-Trace-Id": f"Root={root};Parent=53995c3f42cd8ad8;Sampled=?", "X-Forwarded-For": "192.0.2.1"}
+    answer = client.get("/users/bob?x=1", headers=headers)
+    assert answer.headers["X-Amzn-Trace-Id"] == f"Root={root};Sampled=1", answer.headers
+    headers["X-Amzn-Trace-Id"] = f"Root={root};Parent=53995c3f42cd8ad8;Sampled=1"
+    answer = client.get("/users/nobody", headers=headers)
+    assert answer.status_code == 500
+    assert answer.headers["X-Amzn-Trace-Id"] == f"Root={root}", answer.headers
+    assert xray_recorder.get_trace_entity() is None
+"""
+
+
+def test_flask_requests_are_the_same_segments(daemon: Daemon, tmp_path: Path) -> None:
+    """With obsv's own patch of Flask off, the middleware does what the library's does."""
+    program = textwrap.dedent(FLASK)
+    theirs, _ = run(daemon, tmp_path, COMMON + program)
+    ours, errors = run(daemon, tmp_path, OBSV + COMMON + program, OBSV_PATCH="-flask")
+    assert "obsv" not in errors
+    for one, other in zip(theirs, ours, strict=True):
+        for key in ("name", "http", "annotations", "trace_id", "parent_id", "error", "fault"):
+            assert one.get(key) == other.get(key), key
+        assert tree(one) == tree(other)
+
+
+def test_with_obsvs_patch_of_flask_a_request_is_one_segment(daemon: Daemon, tmp_path: Path) -> None:
+    documents, _ = run(daemon, tmp_path, OBSV + COMMON + textwrap.dedent(FLASK))
+    assert [tree(each) for each in documents] == [{"svc": ["load"]}, {"svc": ["load"]}]
+    assert [each["annotations"]["name"] for each in documents] == ["bob", "nobody"]
+    assert [each["http"]["response"]["status"] for each in documents] == [200, 500]
+    assert {each["parent_id"] for each in documents} == {"53995c3f42cd8ad8"}
+
+
+def test_aiohttp_servers_and_clients(daemon: Daemon, tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp")
+    documents = ours(
+        daemon,
+        tmp_path,
+        """
+        import asyncio
+        from aiohttp import ClientSession, web
+        from aws_xray_sdk.ext.aiohttp.client import aws_xray_trace_config
+        from aws_xray_sdk.ext.aiohttp.middleware import middleware
+        async def hello(request):
+            xray_recorder.put_annotation("path", request.path)
+            if request.path == "/missing":
+                raise web.HTTPNotFound()
+            return web.Response(text="hi")
+        async def main():
+            app = web.Application(middlewares=[middleware])
+            app.router.add_get("/{tail:.*}", hello)
+            runner = web.AppRunner(app)
+            await runner.setup()
+            site = web.TCPSite(runner, "127.0.0.1", 0)
+            await site.start()
+            port = site._server.sockets[0].getsockname()[1]
+            async with ClientSession(trace_configs=[aws_xray_trace_config()]) as session:
+                async with xray_recorder.in_segment_async("client"):
+                    for path in ("hello", "missing"):
+                        async with session.get(f"http://127.0.0.1:{port}/{path}?secret=1") as answer:
+                            await answer.text()
+            await runner.cleanup()
+        asyncio.run(main())
+        """,
+        OBSV_PATCH="aws-xray-sdk",
+    )
+    served = [each for each in documents if each["name"] == "svc"]
+    [called] = [each for each in documents if each["name"] == "client"]
+    assert [each["http"]["response"]["status"] for each in served] == [200, 404]
+    calls = called["subsegments"]
+    assert [call["namespace"] for call in calls] == ["remote", "remote"]
+    assert [call["id"] for call in calls] == [each["parent_id"] for each in served]
+    assert "secret" not in calls[0]["http"]["request"]["url"]
+
+
+HEADER = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=a87bd80c:1|68fd508a:5"
+LAMBDA = {
+    "LAMBDA_TASK_ROOT": "/var/task",
+    "AWS_LAMBDA_FUNCTION_NAME": "function",
+    "AWS_EXECUTION_ENV": "AWS_Lambda_python3.12",
+    "_X_AMZN_TRACE_ID": HEADER,
+}
+
+
+def test_in_lambda_subsegments_stream_below_the_services_segment(daemon: Daemon, tmp_path: Path) -> None:
+    program = """
+        import os
+        facade = xray_recorder.current_segment()
+        assert (facade.id, facade.trace_id) == ("53995c3f42cd8ad8", "1-5759e988-bd862e3fe1be46a994272793"), facade
+        assert facade.sampled
+        with xray_recorder.in_subsegment("## handler") as handler:
+            handler.put_annotation("ColdStart", True)
+            with xray_recorder.in_subsegment("inner"):
+                pass
+        xray_recorder.begin_subsegment("leaked")
+        other = os.environ["_X_AMZN_TRACE_ID"].replace("1-5759e988", "1-5759e989")
+        os.environ["_X_AMZN_TRACE_ID"] = other
+        with xray_recorder.in_subsegment("second"):
+            pass
+        os.environ["_X_AMZN_TRACE_ID"] = other.replace("Sampled=1", "Sampled=0")
+        """
+    program = "from aws_xray_sdk.core import xray_recorder\n" + textwrap.dedent(program)
+    theirs, _ = run(daemon, tmp_path, program, **LAMBDA)
+    ours, _ = run(daemon, tmp_path, OBSV + program, **LAMBDA)
+    seen = [
+        {(item["name"], item["trace_id"], item["parent_id"], item["type"]) for item in documents if "trace_id" in item}
+        for documents in (theirs, ours)
+    ]
+    root = "1-5759e988-bd862e3fe1be46a994272793"
+    assert ("## handler", root, "53995c3f42cd8ad8", "subsegment") in seen[1]
+    assert ("second", root.replace("88-", "89-"), "53995c3f42cd8ad8", "subsegment") in seen[1]
+    assert seen[1] <= seen[0]
+
+
+def test_powertools_tracer_runs_on_it(daemon: Daemon, tmp_path: Path) -> None:
+    pytest.importorskip("aws_lambda_powertools")
+    program = """
+        from aws_lambda_powertools import Tracer
+        tracer = Tracer(service="payment")
+        @tracer.capture_method
+        def charge(order):
+            tracer.put_annotation("order", order)
+            tracer.put_metadata("details", {"a": [1]})
+            return {"ok": True}
+        @tracer.capture_method
+        def fails():
+            raise ValueError("no")
+        @tracer.capture_lambda_handler
+        def handler(event, context):
+            charge(7)
+            try:
+                fails()
+            except ValueError:
+                pass
+            return {"statusCode": 200}
+        handler({}, None)
+        """
+    theirs, _ = run(daemon, tmp_path, textwrap.dedent(program), **LAMBDA)
+    ours, _ = run(daemon, tmp_path, OBSV + textwrap.dedent(program), **LAMBDA)
+    def known(documents: list[dict[str, Any]]) -> dict[str, Any]:
+        found = {}
+        for document in documents:
+            for item in flat(document):
+                made = comparable(item)
+                made.pop("subsegments", None)
+                made.pop("type", None)
+                for thrown in made.get("exceptions", ()):
+                    del thrown[2:]
+                # Of an exception the library keeps its members, and it has none.
+                errors = made.get("metadata", {}).get("payment", {})
+                made.get("metadata", {})["payment"] = {k: v for k, v in errors.items() if not k.endswith("error")}
+                found[item["name"]] = made
+        return found
+    assert known(ours) == known(theirs)
+    assert set(known(ours)) >= {"## handler", "## __main__.charge"} or "## charge" in known(ours)
