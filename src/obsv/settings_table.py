@@ -466,8 +466,8 @@ class OtherSinks:
     xray_annotations = Setting(
         ANNOTATIONS,
         ("auto",),
-        "Attributes that X-Ray indexes as annotations, names or patterns: `order.*`, `*`. `auto` stands for those that the "
-        "program sets itself, `http.route`, `error.type` and `messaging.destination.name`.",
+        "Attributes that X-Ray indexes as annotations, names or patterns: `order.*`, `*`. `auto` stands for those that "
+        "the program sets itself, `http.route`, `error.type` and `messaging.destination.name`.",
     )
     local_path = Setting(PATH, ".obsv/obsv.db", "The local store, one SQLite file for all processes.")
     local_max_bytes = Setting(size(1 << 20), 100 * 1024 * 1024, "Size of the local store; the oldest traces go first.")

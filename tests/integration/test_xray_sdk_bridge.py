@@ -114,7 +114,8 @@ def flat(document: dict[str, Any]) -> list[dict[str, Any]]:
 def comparable(item: dict[str, Any], innermost: int = 0) -> dict[str, Any]:
     """A segment or subsegment without ids, times and what is known to differ.
 
-    ``innermost`` is where a stack's innermost frame stands: X-Ray shows the first as the top; the library sends it last.
+    ``innermost`` is where a stack's innermost frame stands: X-Ray shows the first as the top, the library sends it
+    last.
     """
     kept: dict[str, Any] = {}
     for key in ("name", "user", "annotations", "http", "sql", "error", "fault", "throttle", "type"):
@@ -124,14 +125,20 @@ def comparable(item: dict[str, Any], innermost: int = 0) -> dict[str, Any]:
         kept["namespace"] = item["namespace"]
         if item.get("aws"):
             kept["aws"] = item["aws"]
-    metadata = {space: members for space, members in item.get("metadata", {}).items() if space not in ("resource", "span")}
+    metadata = {
+        space: members for space, members in item.get("metadata", {}).items() if space not in ("resource", "span")
+    }
     if metadata:
         kept["metadata"] = metadata
     cause = item.get("cause")
     if isinstance(cause, dict):
         kept["exceptions"] = [
             [each["type"].rpartition(".")[2], each.get("message"), each["remote"]]
-            + ([Path(each["stack"][innermost]["path"]).name, each["stack"][innermost]["label"]] if each.get("stack") else [])
+            + (
+                [Path(each["stack"][innermost]["path"]).name, each["stack"][innermost]["label"]]
+                if each.get("stack")
+                else []
+            )
             for each in cause["exceptions"][:1]
         ]
     nested = [comparable(child, innermost) for child in item.get("subsegments", ())]
@@ -217,7 +224,8 @@ SCENARIOS = {
         with xray_recorder.in_segment("web"):
             with xray_recorder.in_subsegment("orders@db", namespace="remote") as call:
                 call.set_sql({"url": "postgresql://db:5432/orders", "database_type": "PostgreSQL",
-                              "database_version": "16", "driver_version": "3", "user": "bob", "preparation": "statement",
+                              "database_version": "16", "driver_version": "3", "user": "bob",
+                              "preparation": "statement",
                               "sanitized_query": "SELECT ?"})
     """,
     "exceptions": """
@@ -265,8 +273,8 @@ SCENARIOS = {
                 pass
     """,
     "ids": """
-        with xray_recorder.in_segment("web", traceid="1-5759e988-bd862e3fe1be46a994272793", parent_id="53995c3f42cd8ad8",
-                                      sampling=1) as segment:
+        with xray_recorder.in_segment("web", traceid="1-5759e988-bd862e3fe1be46a994272793",
+                                      parent_id="53995c3f42cd8ad8", sampling=1) as segment:
             assert segment.trace_id == "1-5759e988-bd862e3fe1be46a994272793", segment.trace_id
             assert segment.parent_id == "53995c3f42cd8ad8"
             assert segment.sampled is True and xray_recorder.is_sampled() is True
@@ -671,9 +679,7 @@ def test_names_that_programs_import_are_there(daemon: Daemon, tmp_path: Path) ->
     run(daemon, tmp_path, textwrap.dedent("\n".join(lines)))  # the library has them all
 
 
-def test_modules_that_are_not_stood_in_for_are_the_librarys_own_on_our_recorder(
-    daemon: Daemon, tmp_path: Path
-) -> None:
+def test_modules_that_are_not_stood_in_for_are_the_librarys_own_on_our_recorder(daemon: Daemon, tmp_path: Path) -> None:
     [document] = ours(
         daemon,
         tmp_path,
@@ -912,6 +918,7 @@ def test_powertools_tracer_runs_on_it(daemon: Daemon, tmp_path: Path) -> None:
         """
     theirs, _ = run(daemon, tmp_path, textwrap.dedent(program), **LAMBDA)
     ours, _ = run(daemon, tmp_path, OBSV + textwrap.dedent(program), **LAMBDA)
+
     def known(documents: list[dict[str, Any]]) -> dict[str, Any]:
         found = {}
         for document in documents:
@@ -926,5 +933,6 @@ def test_powertools_tracer_runs_on_it(daemon: Daemon, tmp_path: Path) -> None:
                 made.get("metadata", {})["payment"] = {k: v for k, v in errors.items() if not k.endswith("error")}
                 found[item["name"]] = made
         return found
+
     assert known(ours) == known(theirs)
     assert set(known(ours)) >= {"## handler", "## __main__.charge"} or "## charge" in known(ours)

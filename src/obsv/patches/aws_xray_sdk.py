@@ -1,8 +1,8 @@
 """aws-xray-sdk: its recorder begins obsv's spans.
 
-Where the program imports the library after ``init()``, it gets :mod:`obsv.xray.bridge` in its place, and there is nothing
-to patch. Where it has been imported before, its recorder, contexts and patcher are the program's already: their methods
-become those of the bridge, so no sampler, emitter or poller of the library starts any more.
+Where the program imports the library after ``init()``, it gets :mod:`obsv.xray.bridge` in its place, and there is
+nothing to patch. Where it has been imported before, its recorder, contexts and patcher are the program's already:
+their methods become those of the bridge, so no sampler, emitter or poller of the library starts any more.
 """
 
 from __future__ import annotations

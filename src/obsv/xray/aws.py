@@ -84,9 +84,15 @@ def call(rest: dict[str, Any]) -> dict[str, Any]:
     # Other parameters that were recorded: one word behind "aws.", in the form of AWS's X-Ray SDKs.
     for key in [key for key in rest if isinstance(key, str) and key.startswith("aws.")]:
         field = key[4:]
+        if field.startswith("dynamodb."):
+            field = _DYNAMODB.get(field[9:], field[9:])
         if field and "." not in field and field not in block:
             block[field] = _parameter(rest.pop(key))
     return block
+
+
+# OpenTelemetry's words for DynamoDB (semantic conventions, "AWS DynamoDB") that are not the parameter's name.
+_DYNAMODB = {"projection": "projection_expression", "scan_forward": "scan_index_forward"}
 
 
 def _parameter(value: Any) -> Any:

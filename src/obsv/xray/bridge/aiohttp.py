@@ -91,11 +91,11 @@ def aws_xray_trace_config(name: str | None = None) -> Any:
     async def ended(session: Any, kept: Any, params: Any) -> None:
         _ended(kept, params)
 
-    config = aiohttp.TraceConfig(
-        trace_config_ctx_factory=lambda trace_request_ctx=None: SimpleNamespace(
-            name=name, trace_request_ctx=trace_request_ctx
-        )
-    )
+    def keep(trace_request_ctx: Any = None) -> SimpleNamespace:
+        return SimpleNamespace(name=name, trace_request_ctx=trace_request_ctx)
+
+    factory: Any = keep
+    config = aiohttp.TraceConfig(trace_config_ctx_factory=factory)
     config.on_request_start.append(started)
     config.on_request_end.append(ended)
     config.on_request_exception.append(ended)

@@ -41,7 +41,7 @@ class XRayMiddleware:
 
     @guard("XRayMiddleware of Bottle")
     def _begin(self) -> Request:
-        from bottle import request
+        from bottle import request  # type: ignore[import-not-found]
 
         made = Request(self._recorder, request.headers, request.urlparts[1], request.method, request.path)
         forwarded = request.environ.get("HTTP_X_FORWARDED_FOR")

@@ -151,8 +151,8 @@ def above_subsegment() -> Any:
     given = invocation()
     known = resolve(state)
     if type(known) is Span:
-        left = begun_here(known) is not None and given is not None
-        if not left or (known.trace_hi == given.trace_hi and known.trace_lo == given.trace_lo):
+        same = given is None or (known.trace_hi == given.trace_hi and known.trace_lo == given.trace_lo)
+        if same or begun_here(known) is None:
             return state
         state = None
     return given if state is None else state
@@ -161,8 +161,8 @@ def above_subsegment() -> Any:
 def above_segment(trace_id: object, parent_id: object, sampling: object) -> Any:
     """Return what a segment begins below.
 
-    Where ids are given: that trace. Else what is current beneath other segments, a server's span for instance: a segment
-    that was left open is not continued. Else a new trace.
+    Where ids are given: that trace. Else what is current beneath other segments, a server's span for instance: a
+    segment that was left open is not continued. Else a new trace.
 
     Args:
         trace_id: ``1-<8 hex>-<24 hex>`` or None.
@@ -195,6 +195,6 @@ def above_segment(trace_id: object, parent_id: object, sampling: object) -> Any:
 def unsampled(state: Any) -> Any:
     """Return a parent like ``state`` under which nothing is sampled."""
     known = resolve(state)
-    if type(known) is Span and known.id64 or type(known) is Remote:
+    if (type(known) is Span and known.id64) or type(known) is Remote:
         return Remote(known.trace_hi, known.trace_lo, known.id64, known.flags & ~SAMPLED, known.tracestate, known.base)
     return above_segment(None, None, 0) if known is None else state

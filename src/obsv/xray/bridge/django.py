@@ -63,7 +63,7 @@ XRayMiddleware.__module__ = "aws_xray_sdk.ext.django.middleware"
 def __getattr__(name: str) -> Any:
     if name != "XRayConfig":
         raise AttributeError(name)
-    from django.apps import AppConfig
+    from django.apps import AppConfig  # type: ignore[import-not-found]
 
     class XRayConfig(AppConfig):  # type: ignore[misc]
         """Sets the recorder up."""
@@ -73,7 +73,7 @@ def __getattr__(name: str) -> Any:
         @guard("XRayConfig of Django")
         def ready(self) -> None:
             """Take over what the settings say; Django calls this."""
-            from django.conf import settings
+            from django.conf import settings  # type: ignore[import-not-found]
 
             from .patcher import patch
 

@@ -1,7 +1,8 @@
 """Segments and subsegments: faces of obsv's spans with the members that aws-xray-sdk's have.
 
 A face is made whenever somebody asks for one; all faces of a span share one dict of members, which lives as long as the
-span. A span that the bridge has not begun, a server's for instance, has a face too, which can say everything but end it.
+span. A span that the bridge has not begun, a server's for instance, has a face too, which says everything but ends
+nothing.
 
 Where aws-xray-sdk raises (a change after the end, a change of Lambda's own segment), these do nothing.
 """
@@ -445,9 +446,7 @@ class FacadeSegment(Segment):
 
     initializing = False
 
-    def __init__(
-        self, name: str, entityid: str | None = None, traceid: str | None = None, sampled: Any = None
-    ) -> None:
+    def __init__(self, name: str, entityid: str | None = None, traceid: str | None = None, sampled: Any = None) -> None:
         parent = above_segment(traceid, entityid, sampled)
         self._face(parent if type(parent) is Remote else Remote(0, 0, 0, 0), name)
 

@@ -29,7 +29,8 @@ _CONTENTS = {
     "managers: AsyncSegmentContextManager AsyncSubsegmentContextManager",
     "core.context": "context: Context MISSING_SEGMENT_MSG SUPPORTED_CONTEXT_MISSING CXT_MISSING_STRATEGY_KEY",
     "core.async_context": "context: AsyncContext task_factory",
-    "core.lambda_launcher": "context: LambdaContext check_in_lambda; words: LAMBDA_TRACE_HEADER_KEY LAMBDA_TASK_ROOT_KEY",
+    "core.lambda_launcher": "context: LambdaContext check_in_lambda; "
+    "words: LAMBDA_TRACE_HEADER_KEY LAMBDA_TASK_ROOT_KEY",
     "core.patcher": "patcher: patch patch_all SUPPORTED_MODULES NO_DOUBLE_PATCH _PATCHED_MODULES",
     "core.daemon_config": "stubs: DaemonConfig DEFAULT_DAEMON_ADDRESS",
     "core.emitters": "",
@@ -117,7 +118,8 @@ def find(name: str, wanted: bool) -> ModuleSpec | None:
     if _contents(short, installed) is None:
         return None
     package = _is_package(short)
-    spec = ModuleSpec(name, Loader(short, installed), is_package=package)
+    loader: Any = Loader(short, installed)
+    spec = ModuleSpec(name, loader, is_package=package)
     if package:
         place = os.path.join(_installed() if top is None else next(iter(top.__path__), ""), *short.split("."))
         spec.submodule_search_locations = [place.rstrip(os.sep)] if installed else []

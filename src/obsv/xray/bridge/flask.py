@@ -29,9 +29,7 @@ class XRayMiddleware:
         made = Request(self._recorder, request.headers, request.host, request.method, request.path)
         g._obsv_xray = made
         forwarded = request.headers.get("X-Forwarded-For")
-        made.asked(
-            request.base_url, request.method, request.headers.get("User-Agent"), forwarded, request.remote_addr
-        )
+        made.asked(request.base_url, request.method, request.headers.get("User-Agent"), forwarded, request.remote_addr)
 
     def _after_request(self, response: Any) -> Any:
         self._answered(response)

@@ -30,11 +30,11 @@ def XRayTracedConn(conn: Any, meta: Any = None) -> Any:  # noqa: N802 - the libr
 
 def __getattr__(name: str) -> Any:
     if name == "XRaySessionMaker":
-        from sqlalchemy.orm import sessionmaker
+        from sqlalchemy.orm import sessionmaker  # type: ignore[import-not-found]
 
         return sessionmaker
     if name == "XRayFlaskSqlAlchemy":
-        from flask_sqlalchemy import SQLAlchemy
+        from flask_sqlalchemy import SQLAlchemy  # type: ignore[import-not-found]
 
         return SQLAlchemy
     raise AttributeError(name)

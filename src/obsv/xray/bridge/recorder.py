@@ -9,7 +9,8 @@ from obsv.guard import guard
 from obsv.hotpath import faults
 from obsv.hotpath.span import OUTLET, Remote, attach, current
 
-from . import config, current as here, entity
+from . import config, entity
+from . import current as here
 from .context import Context, LambdaContext
 from .entity import DummySegment, DummySubsegment, Entity, FacadeSegment, Segment, Subsegment
 from .managers import (

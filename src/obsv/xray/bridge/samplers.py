@@ -55,7 +55,9 @@ class LocalSampler:
             default = dict(rules["default"])
             self._rules = [_Rule(rule) for rule in [*rules.get("rules", ()), default]]
         except Exception as error:  # noqa: BLE001 - the program's own text
-            faults.tell(f"X-Ray sampling rules are left out: {type(error).__name__}: {error}; 1 a second plus 5 % is used")
+            faults.tell(
+                f"X-Ray sampling rules are left out: {type(error).__name__}: {error}; 1 a second plus 5 % is used"
+            )
 
     def should_trace(self, sampling_req: Any = None) -> int:
         """Return 1 to sample, 0 not to."""
