@@ -262,6 +262,7 @@ def init(arguments: Mapping[str, Any], by_itself: bool = False) -> None:
             for problem in settings.problems:
                 faults.tell(str(problem))
             _settings = settings
+            patches.stand_in()
             if not settings.enabled:
                 return
             runtime = Runtime(dict(arguments), settings)

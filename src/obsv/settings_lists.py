@@ -165,6 +165,17 @@ def parse_names(value: object, allowed: str = "names separated by commas") -> tu
     return tuple(result)
 
 
+ANNOTATIONS_ALLOWED = 'names of attributes, with "*" for any characters, "auto", or "none"'
+
+
+def parse_annotations(value: object) -> tuple[str, ...]:
+    """Names of attributes and patterns, each once; "none" alone for nothing."""
+    names = list(dict.fromkeys(words(value, ANNOTATIONS_ALLOWED)))
+    if len(names) > 500 or any(len(name) > 500 or not name.isprintable() for name in names):
+        raise InvalidError(ANNOTATIONS_ALLOWED)
+    return () if names == ["none"] else tuple(names)
+
+
 def check_patches(value: object, known: frozenset[str]) -> None:
     """Raises InvalidError when `value` (what `parse_patch` returned) names a library that no patch is `known` for."""
     if not isinstance(value, tuple):
@@ -337,6 +348,7 @@ def _show_sets(value: object) -> str:
 
 PATCHES: Kind[bool | tuple[str, ...]] = Kind("patches", parse_patch, PATCH_ALLOWED)
 NAMES: Kind[tuple[str, ...]] = Kind("names", parse_names, "names separated by commas")
+ANNOTATIONS: Kind[tuple[str, ...]] = Kind("annotations", parse_annotations, ANNOTATIONS_ALLOWED)
 PROPAGATION: Kind[tuple[str, ...]] = Kind("propagators", parse_propagators, _PROPAGATION_ALLOWED)
 PATTERNS: Kind[tuple[str, ...]] = Kind("patterns", parse_patterns, PATTERNS_ALLOWED)
 DIMENSION_SETS: Kind[tuple[tuple[str, ...], ...]] = Kind(

@@ -7,7 +7,17 @@ To add a setting, add one `Setting` to the class that it belongs to, and write t
 
 from __future__ import annotations
 
-from .settings_lists import ATTRIBUTES, DIMENSION_SETS, NAMES, PATCHES, PATTERNS, PROPAGATION, PROPAGATORS, sinks
+from .settings_lists import (
+    ANNOTATIONS,
+    ATTRIBUTES,
+    DIMENSION_SETS,
+    NAMES,
+    PATCHES,
+    PATTERNS,
+    PROPAGATION,
+    PROPAGATORS,
+    sinks,
+)
 from .settings_parse import (
     FLAG,
     LEVEL,
@@ -626,6 +636,12 @@ class OtherSinks:
         size(0), 0, "Size at which the file gets `.1` behind its name and a new one is begun. 0: never."
     )
     log_file_backups = Setting(count(0, 1000), 3, "How many such files are kept.")
+    xray_annotations = Setting(
+        ANNOTATIONS,
+        ("auto",),
+        "Attributes that X-Ray indexes as annotations, names or patterns: `order.*`, `*`. `auto` stands for those that "
+        "the program sets itself, `http.route`, `error.type` and `messaging.destination.name`.",
+    )
     local_path = Setting(PATH, ".obsv/obsv.db", "The local store, one SQLite file for all processes.")
     local_max_bytes = Setting(size(1 << 20), 100 * 1024 * 1024, "Size of the local store; the oldest traces go first.")
 

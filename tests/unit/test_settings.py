@@ -127,6 +127,7 @@ def test_every_setting_has_a_variable_and_a_file_key(name: str, tmp_path: Path) 
         "headers": "a=b",
         "attributes": "a=b",
         "names": "x",
+        "annotations": "x.*",
         "patches": "redis",
         "patterns": "x",
         "propagators": "xray",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _EVERYTHING = ("asgi", "botocore", "flask", "httpx", "redis", "requests", "sqlite3", "urllib3")
 
-OURS = frozenset({"futures", "logging", "loguru", "structlog", "threading"})
+OURS = frozenset({"aws_xray_sdk", "futures", "logging", "loguru", "structlog", "threading"})
 """Patches that are left to nobody: they trace nothing, they carry obsv's context and logs. No agent does that."""
 
 _SENDERS = frozenset({"botocore", "requests"})

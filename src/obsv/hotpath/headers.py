@@ -177,7 +177,7 @@ def parse_xray(text: str) -> tuple[int, int, int, bool | None, str] | None:
         elif word == "self":
             continue
         elif equals and key:
-            others.append(f"{key}={value}")
+            others.append(part.strip())
     rest = ";".join(others)
     return (hi, lo, parent, sampled, rest if may_travel(rest, _MAX_OTHERS) else "") if hi or lo else None
 

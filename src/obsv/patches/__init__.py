@@ -79,6 +79,7 @@ REGISTRY: dict[str, Entry] = {
     name: Entry(name, module, requires)
     for name, module, requires in (
         ("asgi", "starlette", "starlette >= 0.27"),
+        ("aws_xray_sdk", "aws_xray_sdk.core.recorder", "aws-xray-sdk >= 2.8"),
         ("botocore", "botocore", "botocore >= 1.29"),
         ("flask", "flask", "flask >= 2.2"),
         ("futures", "concurrent.futures", None),
@@ -157,6 +158,17 @@ def start(settings: Settings) -> None:
     switch_on(wanted if agents is None else agents.leave(wanted, named), named)
     if others is not None:
         others.start(settings)
+
+
+def stand_in() -> None:
+    """Answer ``import aws_xray_sdk``: always where it is not installed, else where its patch is switched on."""
+    _hook.stand_in("aws_xray_sdk", _xray_sdk)
+
+
+def _xray_sdk(name: str) -> Any:
+    from ..xray.bridge import finder
+
+    return finder.find(name, REGISTRY["aws_xray_sdk"].wanted)
 
 
 def stop() -> None:

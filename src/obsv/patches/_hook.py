@@ -19,9 +19,18 @@ if TYPE_CHECKING:
     from typing import Any
 
     Callback = Callable[[ModuleType], None]
+    Answer = Callable[[str], ModuleSpec | None]
 
 _waiting: dict[str, list[Callback]] = {}
 _finding: set[tuple[int, str]] = set()  # thread and name of searches that are under way
+
+_stand_ins: dict[str, Answer] = {}
+
+
+def stand_in(name: str, answer: Answer) -> None:
+    """Ask ``answer`` for the spec of package ``name`` and of all below it, before anybody else is asked."""
+    _stand_ins[name] = answer
+    _stand_first()
 
 
 def when_imported(name: str, callback: Callback) -> None:
@@ -35,6 +44,10 @@ def when_imported(name: str, callback: Callback) -> None:
         _call(callback, module)
         return
     _waiting.setdefault(name, []).append(callback)
+    _stand_first()
+
+
+def _stand_first() -> None:
     if _FINDER not in sys.meta_path:
         # It is never taken out again: a thread that is just going through the list would leave out another finder.
         sys.meta_path.insert(0, _FINDER)
@@ -74,12 +87,28 @@ def _notice() -> None:
             _imported(name, module)
 
 
+def _answer(answer: Answer, name: str) -> ModuleSpec | None:
+    try:
+        spec = answer(name)
+    except Exception as error:  # noqa: BLE001 - as above
+        faults.report(f"standing in for {name}", error)
+        return None
+    if spec is not None and name in _waiting:
+        spec.loader = _Loader(spec.loader)  # type: ignore[assignment]
+    return spec
+
+
 class _Finder:
     """Stands first on ``sys.meta_path``, finds what the others find, and hears when it has been loaded."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
+        answer = _stand_ins.get(name.partition(".")[0])
+        if answer is not None:
+            answered = _answer(answer, name)
+            if answered is not None:
+                return answered
         if not _waiting:
             return None
         _notice()

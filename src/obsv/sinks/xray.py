@@ -88,6 +88,7 @@ class XRaySink:
         self.host = host.removeprefix("[").removesuffix("]")
         self.port = int(port)
         self.limit = MAX_DATAGRAM - len(HEADER)
+        self.annotations = settings.xray_annotations
         self._socket: socket.socket | None = None
         self._address: Any = None
         self._resolved_at = 0.0
@@ -153,7 +154,7 @@ class XRaySink:
 
         made: list[str] = []
         for trace in batch.items:
-            made.extend(documents(trace, batch.resource, self.limit))
+            made.extend(documents(trace, batch.resource, self.limit, self.annotations))
         made.reverse()
         return Progress(made)
 

@@ -78,10 +78,33 @@ def call(rest: dict[str, Any]) -> dict[str, Any]:
         block["table_names"] = [text(table) for table in tables]
     elif tables:
         block["table_name"] = text(tables)
-    retries = integer(take(rest, "aws.retries", "http.request.resend_count"))
+    retries = integer(take(rest, "aws.retries", "aws.xray.retries", "http.request.resend_count"))
     if retries is not None:
         block["retries"] = retries
+    # Other parameters that were recorded: one word behind "aws.", in the form of AWS's X-Ray SDKs.
+    for key in [key for key in rest if isinstance(key, str) and key.startswith("aws.")]:
+        field = key[4:]
+        if field.startswith("dynamodb."):
+            field = _DYNAMODB.get(field[9:], field[9:])
+        if field and "." not in field and field not in block:
+            block[field] = _parameter(rest.pop(key))
     return block
+
+
+# OpenTelemetry's words for DynamoDB (semantic conventions, "AWS DynamoDB") that are not the parameter's name.
+_DYNAMODB = {"projection": "projection_expression", "scan_forward": "scan_index_forward"}
+
+
+def _parameter(value: Any) -> Any:
+    if isinstance(value, (tuple, list)):
+        return [_parameter(item) for item in value]
+    if isinstance(value, dict):
+        return {text(key): _parameter(item) for key, item in value.items()}
+    if isinstance(value, float) and not abs(value) < float("inf"):
+        return repr(value)
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return hex(value)
+    return value if value is None or isinstance(value, (str, int, float)) else text(value)
 
 
 def origin(resource: Mapping[str, Any]) -> str | None:

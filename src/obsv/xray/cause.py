@@ -40,12 +40,24 @@ _THROTTLING = frozenset(
 )
 
 
+FLAGS = ("aws.xray.error", "aws.xray.throttle", "aws.xray.fault")
+"""Attributes by which a program sets the flags itself (the bridge of aws-xray-sdk does)."""
+
+_REMOTE = "aws.xray.remote"  # attribute of an exception's event
+
+
 def flags(span: Span) -> dict[str, bool]:
     """Return those of ``error``, ``throttle`` and ``fault`` that are true (X-Ray, "Errors, faults, and exceptions").
 
-    A status of 4xx is an error, 429 an error and throttle, 5xx a fault. Any other span that failed is a fault.
+    A status of 4xx is an error, 429 an error and throttle, 5xx a fault. Any other span that failed is a fault, unless
+    the program has set flags itself.
     """
     attributes = span.attributes
+    given = {flag.rpartition(".")[2]: True for flag in FLAGS if attributes.get(flag) is True}
+    return {**_by_status(span, attributes, bool(given)), **given}
+
+
+def _by_status(span: Span, attributes: dict[str, Any], given: bool) -> dict[str, bool]:
     status = integer(attributes.get("http.response.status_code", attributes.get("http.status_code")))
     kind = attributes.get("error.type")
     throttled = isinstance(kind, str) and kind in _THROTTLING
@@ -53,7 +65,7 @@ def flags(span: Span) -> dict[str, bool]:
         return {"error": True, "throttle": True} if status == 429 or throttled else {"error": True}
     if status is not None and 500 <= status < 600:
         return {"fault": True, "throttle": True} if status == 503 and throttled else {"fault": True}
-    if span.status_value == _ERROR:
+    if span.status_value == _ERROR and not given:
         return {"error": True, "throttle": True} if throttled else {"fault": True}
     return {}
 
@@ -64,7 +76,8 @@ def cause(span: Span) -> dict[str, Any] | None:
     remote = span.kind_value in (2, 3)  # client, producer: it happened over there
     for event in span.event_list or ():
         if event.error is not None:
-            exceptions.extend(_chain(event.error, span.id64, len(exceptions), remote))
+            there = event.attributes.get(_REMOTE, remote) is True
+            exceptions.extend(_chain(event.error, span.id64, len(exceptions), there))
         elif event.name == "exception":
             exceptions.append(_foreign(event, span.id64, len(exceptions), remote))
     if not exceptions and span.status_value == _ERROR and span.status_message:
@@ -103,7 +116,7 @@ def _foreign(event: Event, id64: int, index: int, remote: bool) -> dict[str, Any
     for field, key in (("message", "exception.message"), ("type", "exception.type")):
         if attributes.get(key):
             made[field] = text(attributes[key])
-    made["remote"] = remote
+    made["remote"] = attributes.get(_REMOTE, remote) is True
     stack = _parse(text(attributes.get("exception.stacktrace") or ""))
     if len(stack) > MAX_FRAMES:
         made["truncated"] = len(stack) - MAX_FRAMES

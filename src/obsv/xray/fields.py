@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from obsv.hotpath.span import Span
 
 MAX_ANNOTATIONS = 50
-"""X-Ray indexes 50 annotations of a trace; a span with more has the rest in its metadata."""
+"""X-Ray indexes 50 annotations of a trace; what is over goes to the metadata, and is counted there."""
 
 MAX_ANNOTATION = 1000
 """Longest annotation value in characters. X-Ray's schema ends there: a longer one is kept in the metadata, whole."""
@@ -62,31 +62,87 @@ _CONVENTIONS = (
 # Of those, the ones with few values that people filter by.
 _INDEXED = frozenset(("http.route", "error.type", "messaging.destination.name"))
 
-_LIST = "aws.xray.annotations"  # names to index, a convention of AWS's exporter for the collector
+_LIST = "aws.xray.annotations"  # names to index; this and the next as AWS's exporter for the collector has them
+_SPACE = "aws.xray.metadata."  # what follows is a namespace of metadata, the value its members as JSON
 
-_METADATA = "aws.xray.metadata."
+AUTO = ("auto",)
+"""What the setting ``xray_annotations`` says by default."""
 
 _KINDS = {1: "server", 3: "producer", 4: "consumer"}  # a client is seen by its namespace
 
 
-def divide(rest: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+class Choice:
+    """Which attributes of a trace become annotations: those that are asked for, as long as there is room.
+
+    X-Ray indexes 50 annotations of a trace. A key that several of its spans have counts once.
+
+    Args:
+        wanted: Names and patterns with ``*``; ``auto`` stands for what the user set and a few of the conventions'.
+    """
+
+    __slots__ = ("auto", "keys", "names", "over", "pattern")
+
+    def __init__(self, wanted: tuple[str, ...] = AUTO) -> None:
+        self.auto = "auto" in wanted
+        self.names = frozenset(wanted)
+        self.pattern = _pattern(wanted)
+        self.keys: set[str] = set()
+        self.over = 0
+
+    def wants(self, name: str) -> bool:
+        """Tell whether an attribute is to be an annotation."""
+        if name in self.names:
+            return True
+        if self.auto and (name in _INDEXED or not name.startswith(_CONVENTIONS)):
+            return True
+        return self.pattern is not None and self.pattern.fullmatch(name) is not None
+
+    def takes(self, key: str) -> bool:
+        """Tell whether there is room for an annotation, and count those for which there is none."""
+        if key not in self.keys:
+            if len(self.keys) >= MAX_ANNOTATIONS:
+                self.over += 1
+                return False
+            self.keys.add(key)
+        return True
+
+
+_patterns: dict[tuple[str, ...], Any] = {}
+
+
+def _pattern(wanted: tuple[str, ...]) -> Any:
+    """Return one regular expression for all names with a ``*``, None without any."""
+    if wanted not in _patterns:
+        wild = [name for name in wanted if "*" in name]
+        made = None
+        if wild:
+            import re
+
+            made = re.compile("|".join([".*".join(map(re.escape, name.split("*"))) for name in wild]), re.S)
+        if len(_patterns) > 64:
+            _patterns.clear()
+        _patterns[wanted] = made
+    return _patterns[wanted]
+
+
+def divide(rest: dict[str, Any], choice: Choice | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
     """Divide attributes into annotations and metadata.
 
-    Annotations are the scalar values that the user set, and a few of the conventions' (``http.route``, ``error.type``,
-    ``messaging.destination.name``, and those that ``aws.xray.annotations`` lists). Odd characters in their keys become
-    underscores.
+    Annotations are the scalar values that ``choice`` wants, and first of all those that ``aws.xray.annotations`` lists.
+    Odd characters in their keys become underscores.
     """
+    choice = choice or Choice()
     listed = rest.pop(_LIST, None)
-    wanted = _INDEXED.union(listed) if isinstance(listed, (tuple, list)) and _all_text(listed) else _INDEXED
+    first = listed if isinstance(listed, (tuple, list)) and _all_text(listed) else ()
     annotations: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
-    for name, value in rest.items():
+    for name, value in {**{name: rest[name] for name in first if name in rest}, **rest}.items():
         if type(name) is not str:
             name = safe_text(name)
-        if name in wanted or not name.startswith(_CONVENTIONS):
+        if name in first or choice.wants(name):
             indexed = _annotation(value)
             key = annotation_key(name)
-            if indexed is not None and key and key not in annotations and len(annotations) < MAX_ANNOTATIONS:
+            if indexed is not None and key and key not in annotations and choice.takes(key):
                 annotations[key] = indexed
                 continue
         # Keys that begin with "AWS." are reserved (X-Ray developer guide, "Metadata").
@@ -95,23 +151,19 @@ def divide(rest: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def namespaces(rest: dict[str, Any]) -> dict[str, Any]:
-    """Remove what ``put_metadata`` was given and return it by namespace.
-
-    It is in ``aws.xray.metadata.<namespace>``, as JSON text (AWS's exporter for the collector).
-    """
+    """Take the namespaces of metadata out of the attributes. What is no JSON object stays."""
     found: dict[str, Any] = {}
-    for name in [name for name in rest if type(name) is str and name.startswith(_METADATA)]:
-        text = rest[name]
+    for name in [name for name in rest if isinstance(name, str) and name.startswith(_SPACE)]:
+        space = name[len(_SPACE) :]
         try:
-            from json import loads
+            import json
 
-            members = loads(text)
-        except Exception:  # noqa: BLE001 - somebody else's attribute, or cut text: kept as it is
+            members = json.loads(rest[name])
+        except (TypeError, ValueError, RecursionError):
             continue
-        namespace = name[len(_METADATA) :]
-        if isinstance(members, dict) and namespace and not namespace.startswith("AWS."):
+        if isinstance(members, dict) and space and not space.startswith("AWS."):
+            found[space] = {("_" + key if key.startswith("AWS.") else key): _finite(v) for key, v in members.items()}
             del rest[name]
-            found[namespace] = members
     return found
 
 

@@ -37,6 +37,10 @@ def http(rest: dict[str, Any]) -> dict[str, Any] | None:
         request["client_ip"] = text(client)[:MAX_STRING]
         if peer and peer != client:
             request["x_forwarded_for"] = True  # somebody stands in between, and the address came in a header
+    if take(rest, "aws.xray.x_forwarded_for") is True and client:
+        request["x_forwarded_for"] = True
+    if take(rest, "aws.xray.traced") is True:
+        request["traced"] = True
     block: dict[str, Any] = {}
     if request:
         block["request"] = request

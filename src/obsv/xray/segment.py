@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from obsv.hotpath import faults
 
 from . import aws
-from .cause import cause, flags
-from .fields import about, divide, namespaces, resource_metadata
+from .cause import FLAGS, cause, flags
+from .fields import AUTO, Choice, about, divide, namespaces, resource_metadata
 from .http import http
 from .names import MAX_STRING, first, segment_name, take, text, trace_id
 from .split import INDEPENDENT_BYTES, Node, pack
@@ -26,8 +26,17 @@ MAX_DOCUMENT = 65_477
 _CLIENT, _PRODUCER, _CONSUMER = 2, 3, 4
 _MASK = 0xFFFFFFFFFFFFFFFF
 
+# Names that X-Ray knows a service by, where they are not the resource's (AWS's exporter for the collector).
+_LOCAL_SERVICE = "aws.local.service"
+_REMOTE_SERVICE = "aws.remote.service"
 
-def documents(trace: Sequence[Span], resource: Mapping[str, Any] | None, limit: int = MAX_DOCUMENT) -> list[str]:
+
+def documents(
+    trace: Sequence[Span],
+    resource: Mapping[str, Any] | None,
+    limit: int = MAX_DOCUMENT,
+    annotations: tuple[str, ...] = AUTO,
+) -> list[str]:
     """Write the spans of one local trace, or of a part of it, as JSON documents of at most ``limit`` bytes each.
 
     A local root (no parent, or a parent in another process) is a segment, and its descendants are subsegments nested in
@@ -42,9 +51,10 @@ def documents(trace: Sequence[Span], resource: Mapping[str, Any] | None, limit: 
         trace: Finished spans, in any order.
         resource: Attributes of the resource: names the segments, and says where they ran.
         limit: At least 2,000.
+        annotations: The setting ``xray_annotations``: which attributes X-Ray is to index.
     """
     limit = max(limit, MIN_BYTES)
-    writer = _Writer(resource or {}, limit)
+    writer = _Writer(resource or {}, limit, annotations)
     tops, children = _tree(trace)
     nodes: list[Node] = []
     roots: list[Node] = []
@@ -125,13 +135,15 @@ def _tree(trace: Sequence[Span]) -> tuple[list[int], dict[int, list[int]]]:
 class _Writer:
     """Writes spans of one resource."""
 
-    __slots__ = ("aws", "limit", "origin", "resource", "service", "version")
+    __slots__ = ("aws", "choice", "in_lambda", "limit", "origin", "resource", "service", "version")
 
-    def __init__(self, resource: Mapping[str, Any], limit: int) -> None:
+    def __init__(self, resource: Mapping[str, Any], limit: int, annotations: tuple[str, ...]) -> None:
+        self.choice = Choice(annotations)
         self.resource = resource
         self.limit = limit
         self.service = resource.get("service.name")
         self.origin = aws.origin(resource)
+        self.in_lambda = resource.get("cloud.platform") == "aws_lambda"
         self.aws = aws.place(resource)
         version = resource.get("service.version")
         self.version: dict[str, Any] = {"version": text(version)} if version else {}
@@ -154,9 +166,12 @@ class _Writer:
 
     def root(self, span: Span) -> list[Node]:
         """A local root: a segment, or a segment with the root as subsegment."""
-        name = segment_name(self.service, span.name)
+        rest = dict(span.attributes)
+        name = segment_name(rest.pop(_LOCAL_SERVICE, None), self.service, span.name)
+        if self.in_lambda and span.parent64:
+            # The Lambda service writes the segment of an invocation, and only subsegments come from the function.
+            return [self.subsegment(span)]
         if span.kind_value not in (_CLIENT, _PRODUCER):
-            rest = dict(span.attributes)
             fields = _times(name, span.id64, span)
             self._segment_fields(fields, span, rest)
             self._common(fields, span, rest, {"resource": resource_metadata(self.resource)})
@@ -174,12 +189,14 @@ class _Writer:
     def subsegment(self, span: Span, parent_id: str | None = None) -> Node:
         rest = dict(span.attributes)
         called = aws.is_call(rest)
+        rest.pop(_LOCAL_SERVICE, None)
         name = segment_name(*_subsegment_names(span, rest, called))
         fields = _times(name, span.id64, span)
         if called:
             fields["namespace"] = "aws"
         elif span.kind_value in (_CLIENT, _PRODUCER):
             fields["namespace"] = "remote"
+        rest.pop(_REMOTE_SERVICE, None)
         self._common(fields, span, rest, {}, called)
         own = fit(fields, self.limit - 2 - INDEPENDENT_BYTES)
         parent_id = parent_id or f"{span.parent64:016x}"
@@ -193,6 +210,9 @@ class _Writer:
             fields["origin"] = self.origin
         if self.version:
             fields["service"] = dict(self.version)
+        arn = take(rest, "aws.xray.resource_arn")
+        if arn:
+            fields["resource_arn"] = text(arn)[:MAX_STRING]
         user = take(rest, "enduser.id", "user.id")
         if user:
             fields["user"] = text(user)[:MAX_STRING]
@@ -224,34 +244,50 @@ class _Writer:
                 }
                 for link in span.link_list
             ]
+        for flag in FLAGS:
+            rest.pop(flag, None)
+        precursors = [text(each) for each in take(rest, "aws.xray.precursor_ids") or () if _is_id(each)]
+        if precursors:
+            fields["precursor_ids"] = precursors
         metadata.update(namespaces(rest))
-        annotations, rest = divide(rest)
+        over = self.choice.over
+        annotations, rest = divide(rest, self.choice)
         if annotations:
             fields["annotations"] = annotations
         if rest:
             metadata["default"] = {**metadata.get("default", {}), **rest}
         extra = about(span, fields["name"])
+        if self.choice.over > over:
+            extra["annotations_over"] = self.choice.over - over
         if extra:
             metadata["span"] = extra
         if metadata:
             fields["metadata"] = metadata
 
 
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and len(value) == 16 and not value.strip("0123456789abcdef")
+
+
 def _times(name: str, identity: int, span: Span) -> dict[str, Any]:
     start = max(span.start_ns, 0)
-    return {
-        "name": name,
-        "id": f"{identity:016x}",
-        "start_time": start / 1e9,
-        "end_time": max(span.end_ns, start) / 1e9,  # the clock may have been set back
-    }
+    times: dict[str, Any] = {"name": name, "id": f"{identity:016x}", "start_time": start / 1e9}
+    if not span.ended and span.recording and span.started:
+        times["in_progress"] = True
+    else:
+        times["end_time"] = max(span.end_ns, start) / 1e9  # the clock may have been set back
+    return times
+
+
+def _without_prefix(service: Any, called: bool) -> Any:
+    return text(service).removeprefix("AWS.SDK.").removeprefix("AWS::") if called and service else service
 
 
 def _subsegment_names(span: Span, attributes: dict[str, Any], called: bool) -> list[Any]:
     """Return candidates for the name, best first: X-Ray's users look for whom a call reaches."""
     if span.kind_value not in (_CLIENT, _PRODUCER, _CONSUMER) and not called:
         return [span.name]
-    candidates: list[Any] = []
+    candidates: list[Any] = [_without_prefix(first(attributes, _REMOTE_SERVICE), called)]
     if called:
         candidates += [aws.service(attributes), span.name.partition(".")[0]]
     candidates.append(first(attributes, "peer.service", "service.peer.name"))

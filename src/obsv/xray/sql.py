@@ -42,6 +42,10 @@ _SQL = frozenset(
     )
 )
 
+_GIVEN = "aws.xray.sql."
+_FIELDS = ("url", "connection_string", "database_type", "database_version", "driver_version", "preparation")
+"""Fields that a program says itself, as attributes that begin with ``_GIVEN`` (the bridge of aws-xray-sdk does)."""
+
 
 def sql(rest: dict[str, Any]) -> dict[str, Any] | None:
     """Return the block, or None when the span is not an SQL statement. Takes what it uses out of ``rest``.
@@ -49,11 +53,21 @@ def sql(rest: dict[str, Any]) -> dict[str, Any] | None:
     ``sanitized_query`` is ``db.query.text``, from which whoever recorded it has removed the literals (OpenTelemetry
     semantic conventions, "Sanitization of db.query.text"). Passwords in URLs and connection strings are removed here.
     """
+    given = {key: rest.pop(_GIVEN + key) for key in _FIELDS if _GIVEN + key in rest}
     system = first(rest, "db.system.name", "db.system")
-    if not isinstance(system, str) or system not in _SQL:
+    if not given and not (isinstance(system, str) and system in _SQL):
         return None
+    block = _block(rest, system)
+    if "url" in given or "connection_string" in given:
+        block.pop("url", None)
+    for key, value in given.items():
+        block[key] = without_password(text(value)) if key in ("url", "connection_string") else text(value)
+    return block
+
+
+def _block(rest: dict[str, Any], system: Any) -> dict[str, Any]:
     take(rest, "db.system.name", "db.system")
-    block: dict[str, Any] = {"database_type": system}
+    block: dict[str, Any] = {"database_type": text(system)} if system is not None else {}
     given = take(rest, "db.connection_string")
     namespace = first(rest, "db.namespace", "db.name")
     host = first(rest, "server.address", "net.peer.name")
@@ -62,7 +76,7 @@ def sql(rest: dict[str, Any]) -> dict[str, Any] | None:
     elif host is not None or namespace is not None:
         port = integer(take(rest, "server.port", "net.peer.port"))
         place = (text(host) if host is not None else "") + (f":{port}" if port is not None else "")
-        block["url"] = f"{system}://{place}/{text(namespace) if namespace is not None else ''}"
+        block["url"] = f"{text(system or 'sql')}://{place}/{text(namespace) if namespace is not None else ''}"
         take(rest, "server.address", "net.peer.name")
         take(rest, "db.namespace", "db.name")
     query = take(rest, "db.query.text", "db.statement")

@@ -80,7 +80,7 @@ def sink() -> Iterator[Connect]:
     made = []
 
     def connect(address: str) -> XRaySink:
-        made.append(XRaySink(SimpleNamespace(xray_daemon_address=address)))  # type: ignore[arg-type]
+        made.append(XRaySink(SimpleNamespace(xray_daemon_address=address, xray_annotations=("auto",))))  # type: ignore[arg-type]
         made[-1].open(RESOURCE)
         return made[-1]
 
