@@ -7,7 +7,20 @@ To add a setting, add one `Setting` to the class that it belongs to, and write t
 
 from __future__ import annotations
 
-from .settings_lists import ATTRIBUTES, NAMES, PATCHES, PATTERNS, PROPAGATION, PROPAGATORS, sinks
+from .settings_lists import (
+    ATTRIBUTES,
+    FIELD_NAMES,
+    FUNCTION,
+    MASK,
+    NAMES,
+    PATCHES,
+    PATTERNS,
+    PROPAGATION,
+    PROPAGATORS,
+    REDACTION_DEFAULT,
+    RULE_GROUPS,
+    sinks,
+)
 from .settings_parse import (
     FLAG,
     LEVEL,
@@ -336,6 +349,22 @@ class Queueing:
     max_series = Setting(count(1, 1_000_000), 2000, "Combinations of dimensions that one instrument keeps apart.")
 
 
+class Redaction:
+    """Secrets"""
+
+    redact = Setting(
+        RULE_GROUPS,
+        REDACTION_DEFAULT,
+        "Which secrets are masked before anything leaves: by `names`, by what `tokens` and `cards` look like, `emails`.",
+    )
+    redact_names = Setting(FIELD_NAMES, (), "More names whose values are secret; `-token`: this one is not.")
+    redact_patterns = Setting(PATTERNS, (), "Regular expressions for what else is secret; of one with a group, that.")
+    redact_mask = Setting(MASK, "REDACTED", "What stands for a secret.")
+    redact_with = Setting[object](
+        FUNCTION, None, "A function of your own, `(name, text) -> text`, or `package.module:function`."
+    )
+
+
 TIMEOUT = duration(0.001, 3600)
 COMPRESSION = choice("gzip", "none")
 PROTOCOL = choice("http/protobuf", "grpc", "http/json")
@@ -473,13 +502,14 @@ GROUPS: tuple[type, ...] = (
     Destinations,
     Tracing,
     Queueing,
+    Redaction,
     Otlp,
     OtlpSignals,
     OtherSinks,
 )
 
 
-class Table(Service, General, Destinations, Tracing, Queueing, Otlp, OtlpSignals, OtherSinks):
+class Table(Service, General, Destinations, Tracing, Queueing, Redaction, Otlp, OtlpSignals, OtherSinks):
     """All settings as attributes: declarations on the class, values on an instance."""
 
 

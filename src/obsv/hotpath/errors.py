@@ -34,9 +34,10 @@ class ErrorInfo:
         written: The text as Python prints it, for the few kinds that are printed in a way of their own, else None.
         cause: The exception behind this one, or None.
         explicit: True when ``cause`` was given by ``raise … from …``.
+        guard: Masks secrets in the text; its ``stack`` is called with it.
     """
 
-    __slots__ = ("cause", "explicit", "frames", "message", "notes", "skipped", "type", "written")
+    __slots__ = ("cause", "explicit", "frames", "guard", "message", "notes", "skipped", "type", "written")
 
     def __init__(self, type: str, message: str) -> None:
         self.type = type
@@ -47,6 +48,7 @@ class ErrorInfo:
         self.written: str | None = None
         self.cause: ErrorInfo | None = None
         self.explicit = False
+        self.guard: Any = None
 
     @classmethod
     def capture(cls, error: BaseException) -> ErrorInfo:
@@ -80,7 +82,8 @@ class ErrorInfo:
             if info.cause is not None:
                 chain.append(_EXPLICIT if info.explicit else _IMPLICIT)
             info = info.cause
-        return "".join(reversed(chain))
+        text = "".join(reversed(chain))
+        return text if self.guard is None else self.guard.stack(text)  # type: ignore[no-any-return]
 
     def _own_text(self) -> str:
         if self.written is not None:

@@ -117,17 +117,51 @@ def exception_of(exc_info: object) -> BaseException | None:
     return sys.exception() if exc_info else None
 
 
+class Guard:
+    """Masks what must not leave in records. This one has another one made when there is something to mask.
+
+    Attributes:
+        make: Makes the one that does the work.
+        modules: What is loaded for that.
+        made: The one that was made.
+    """
+
+    __slots__ = ("made", "make", "modules")
+
+    def __init__(self, make: Callable[[], Guard] | None = None, modules: tuple[str, ...] = ()) -> None:
+        self.make = make
+        self.modules = modules
+        self.made: Guard | None = None
+
+    def record(self, record: LogRecord) -> None:
+        """Mask a log record in place.
+
+        Raises:
+            Exception: It cannot be looked through, and must not leave.
+        """
+        made: Guard = self.made or self.ready()
+        made.record(record)
+
+    def ready(self) -> Any:
+        """Return the one that does the work."""
+        if self.made is None and self.make is not None:
+            self.made = self.make()
+        return self.made
+
+
 class Emitter:
     """Hands records to who writes them at once, and to who writes them later.
 
     Attributes:
+        guard: Masks what is written at once; who writes later masks it then.
         immediate: Each is called with every record, in the thread that logs.
         queued: Whether `queue` is.
     """
 
-    __slots__ = ("immediate", "queued", "waiting")
+    __slots__ = ("guard", "immediate", "queued", "waiting")
 
     def __init__(self) -> None:
+        self.guard: Guard | None = None
         self.immediate: tuple[Callable[[LogRecord], object], ...] = ()
         self.queued = False
         self.waiting: dict[int, list[LogRecord | Pending]] = {}  # by thread
@@ -199,6 +233,12 @@ class Emitter:
         record = item if type(item) is LogRecord else item.process()  # type: ignore[union-attr]
         if record is None:
             return
+        if self.guard is not None and self.immediate:
+            try:
+                self.guard.record(record)
+            except Exception as error:  # noqa: BLE001 - what cannot be looked through must not leave
+                self.failed(error)
+                return
         for write in self.immediate:
             try:
                 write(record)
