@@ -29,17 +29,18 @@ _DOUBLE = re.compile(r'(")((?:[^"\\]|\\.)*+)', re.DOTALL)
 _SINGLE = re.compile(r"(')((?:[^'\\]|\\.)*+)", re.DOTALL)
 _BARE = r"""
     MASK
-    | \[ (?: [^\]"\\] | "(?:[^"\\]|\\.)*+" )*+ \] | \[ [^\]\n]*+ \]?
-    | \{ [^{}\n]*+ \}?
+    | %\(\w{0,64}\)s | \$?\{\{?[\w. ]{0,64}\}{1,2}
     | (?:AWS4-HMAC-SHA256|Digest)[ \t]++ [^\r\n"']++
     | (?i:bearer|basic|negotiate|token|apikey)[ \t]++ [^\s,;"'&<>]++
     | [^\s,;&"'<>)\]}]++
 """
+# What ends a list or object: brackets outside of strings.
+_BRACKETS = re.compile(r"""\\++"(?:[^"\\]|\\++[^"\\])*+\\++" | "(?:[^"\\]|\\.)*+"? | '(?:[^'\\]|\\.)*+' | [\[\]{}]""", re.VERBOSE | re.DOTALL)
 _COOKIE = re.compile(r"""(?i)(?<![A-Za-z0-9_.])((?:set-)?cookie2?[ \t]*+:[ \t]*+)([^\s"'][^\r\n"']*+)""")
 
 # What stands where a value is to come, and what says nothing: parameters of SQL, templates, "none".
 _PLACEHOLDER = re.compile(
-    r"\?|%s|%\(\w{0,64}\)s|\$\d{1,4}|:\w{1,64}|\$?\{[^{}]{0,64}\}|\*+|<[^<>]{0,64}>|\.{3}|"
+    r"\?|%s|%\(\w{0,64}\)s|\$\d{1,4}|:\w{1,64}|\$?\{\{?[\w. ]{0,64}\}{1,2}|\*+|<[^<>]{0,64}>|\.{3}|"
     r"(?i:none|null|nil|true|false|undefined)"
 )
 
@@ -109,7 +110,7 @@ class Rules:
         self._emails = emails
         escaped = re.escape(mask)
         self._tokens = [(words, re.compile(p.replace("MASK", escaped), re.ASCII)) for words, p in _TOKENS if tokens]
-        self._bare = re.compile(_BARE.replace("MASK", escaped.replace("#", r"\#")), re.VERBOSE)
+        self._bare = re.compile(_BARE.replace("MASK", escaped), re.VERBOSE)
         self._patterns = [re.compile(pattern) for pattern in patterns]
 
     def text(self, text: str, code: bool = False) -> str:
@@ -180,15 +181,14 @@ class Rules:
         done = position = 0
         while (named := _NAMED.search(text, position)) is not None:
             position = named.end()
-            in_query = named.start() > 0 and text[named.start() - 1] in "?&"
+            before = text[named.start() - 1] if named.start() else ""
+            if before == ":" == named["mark"]:
+                continue  # "arn:aws:secretsmanager:...:secret:name"
+            in_query = before == "?" or before == "&"
             if not (names.parameter if in_query else names.secret)(named["key"]):
                 continue
-            value = self._value(text, position)
-            if value is None:
-                continue
-            position = value.end()
-            begin, end = value.span(2) if value.lastindex else value.span()
-            masked = self._masked(text[begin:end], named, value, code)
+            begin, end, position, quoted = self._value(text, position)
+            masked = self._masked(text[begin:end], named, code, quoted)
             if masked:
                 made += (text[done:begin], masked)
                 done = end
@@ -197,21 +197,46 @@ class Rules:
         made.append(text[done:])
         return "".join(made)
 
-    def _value(self, text: str, position: int) -> re.Match[str] | None:
+    def _value(self, text: str, position: int) -> tuple[int, int, int, bool]:
+        """Return where a value begins and ends, where to go on behind it, and whether it is in quotes."""
         first = text[position : position + 1]
-        pattern = {"\\": _ESCAPED, '"': _DOUBLE, "'": _SINGLE}.get(first, self._bare)
-        return pattern.match(text, position) or self._bare.match(text, position)
+        pattern = _QUOTED.get(first)
+        value = None if pattern is None else pattern.match(text, position)
+        if value is not None:
+            return (*value.span(2), value.end(), True)
+        value = self._bare.match(text, position)
+        end = position if value is None else value.end()
+        if (first == "[" or first == "{") and value is not None and not _PLACEHOLDER.fullmatch(value[0]):
+            if not value[0].startswith(self.mask):
+                end = _end_of_nested(text, position)
+        return position, end, end, False
 
-    def _masked(self, found: str, named: re.Match[str], value: re.Match[str], code: bool) -> str:
+    def _masked(self, found: str, named: re.Match[str], code: bool, quoted: bool) -> str:
         """Return what stands for a value of a secret name, empty where it stays."""
         if not found or _PLACEHOLDER.fullmatch(found):
             return ""
-        if value.lastindex:
+        if quoted:
             return self.mask
         if code or found.startswith(self.mask):
             return ""
         quote = named["quote"]
         return f"{quote}{self.mask}{quote}" if quote and named["mark"] == ":" else self.mask
+
+
+_QUOTED = {"\\": _ESCAPED, '"': _DOUBLE, "'": _SINGLE}
+
+
+def _end_of_nested(text: str, start: int) -> int:
+    """Return where a list or an object ends; the end of the text where it does not."""
+    depth = 0
+    for match in _BRACKETS.finditer(text, start):
+        if match[0] == "[" or match[0] == "{":
+            depth += 1
+        elif match[0] == "]" or match[0] == "}":
+            depth -= 1
+            if depth == 0:
+                return match.end()
+    return len(text)
 
 
 def _before(text: str, start: int) -> str:
