@@ -101,9 +101,9 @@ class Masker(Guard):
         except TypeError:  # a name that cannot be hashed
             known = None
         if self.secret(key) if known is None else known:
-            # These say nothing: that there is no password, that there is one, that it is empty.
-            empty = value is None or value is True or value is False or (type(value) is str and not value)
-            return value if empty else self.mask
+            # These say nothing: that there is no password, that there is one, that somebody has masked it already.
+            harmless = value is None or value is True or value is False or (type(value) is str and not value.strip("*"))
+            return value if harmless else self.mask
         if type(value) is str:
             return self.found(key, value) if self.suspects(value) else value
         if type(value) is int:

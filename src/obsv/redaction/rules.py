@@ -60,7 +60,9 @@ _CREDENTIALS = r"(?=\S*?(?:[0-9=]|[a-z][A-Z])|\S{24})[A-Za-z0-9._~+/=\-]{8,}+"
 _TOKENS: tuple[tuple[tuple[str, ...], str], ...] = (
     (
         ("-----BEGIN",),
-        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|\Z)",
+        # One that is cut off ends where what holds it does.
+        r"""-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----(?:(?!-----END)[^"'<>{}\[\]\\]|\\(?!["'\\]))*+"""
+        r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----)?",
     ),
     (("eyJ",), rf"eyJ(?<!{_ANY}eyJ){_ANY}{{6,}}+\.{_ANY}{{6,}}+(?:\.{_ANY}*+){{0,3}}"),
     (("AKIA", "ASIA"), r"A(?<![A-Za-z0-9].)[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9])"),
