@@ -13,7 +13,7 @@ cdef class Guard:
     cdef public Guard made
 
     @cython.locals(made=Guard)
-    cpdef record(self, LogRecord record)
+    cdef _record(self, LogRecord record)
 
 cdef class Emitter:
     cdef public Guard guard

@@ -139,8 +139,12 @@ class Guard:
         Raises:
             Exception: It cannot be looked through, and must not leave.
         """
+        self._record(record)
+
+    def _record(self, record: LogRecord) -> None:
+        # Not what Python code calls: a class of ours that is derived from in Python is asked for an override each time.
         made: Guard = self.made or self.ready()
-        made.record(record)
+        made._record(record)
 
     def ready(self) -> Any:
         """Return the one that does the work."""
@@ -235,7 +239,7 @@ class Emitter:
             return
         if self.guard is not None and self.immediate:
             try:
-                self.guard.record(record)
+                self.guard._record(record)
             except Exception as error:  # noqa: BLE001 - what cannot be looked through must not leave
                 self.failed(error)
                 return

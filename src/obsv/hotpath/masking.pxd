@@ -11,11 +11,9 @@ cdef class Masker(Guard):
     cdef public str mask
 
     @cython.locals(data=cython.p_const_char)
-    cpdef bint suspects(self, str text) except -1
-    cpdef str text(self, key, str text)
-    cpdef value(self, key, value)
-    cpdef pairs(self, pairs)
-    cpdef record(self, LogRecord record)
-    cpdef error(self, error)
+    cdef bint _suspects(self, str text) except -1
+    cdef _value(self, key, value)
+    cdef _pairs(self, pairs)
+    cdef _record(self, LogRecord record)
     @cython.locals(index=int)
-    cpdef span(self, Span span)
+    cdef _span(self, Span span)

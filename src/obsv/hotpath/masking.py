@@ -80,6 +80,9 @@ class Masker(Guard):
 
     def suspects(self, text: str) -> bool:
         """Tell whether a text has to be looked at closely."""
+        return self._suspects(text)
+
+    def _suspects(self, text: str) -> bool:
         if self.always:
             return True
         if cython.compiled:
@@ -92,10 +95,13 @@ class Masker(Guard):
 
     def text(self, key: Any, text: str) -> str:
         """Return a text without the secrets in it; ``key`` is the name that it has, if any."""
-        return self.found(key, text) if self.suspects(text) else text
+        return self.found(key, text) if self._suspects(text) else text
 
     def value(self, key: Any, value: Any) -> Any:
         """Return what may leave of a value; the value itself where that is all of it."""
+        return self._value(key, value)
+
+    def _value(self, key: Any, value: Any) -> Any:
         try:
             known = self.names.get(key)
         except TypeError:  # a name that cannot be hashed
@@ -105,7 +111,7 @@ class Masker(Guard):
             harmless = value is None or value is True or value is False or (type(value) is str and not value.strip("*"))
             return value if harmless else self.mask
         if type(value) is str:
-            return self.found(key, value) if self.suspects(value) else value
+            return self.found(key, value) if self._suspects(value) else value
         if type(value) is int:
             if not self.numbers:
                 return value
@@ -120,9 +126,12 @@ class Masker(Guard):
 
     def pairs(self, pairs: Mapping[Any, Any]) -> Mapping[Any, Any]:
         """Return names and values without secrets: a new dict, or what was given where there are none."""
+        return self._pairs(pairs)
+
+    def _pairs(self, pairs: Mapping[Any, Any]) -> Mapping[Any, Any]:
         made: dict[Any, Any] | None = None
         for key, value in pairs.items():
-            masked = self.value(key, value)
+            masked = self._value(key, value)
             if masked is not value:
                 if made is None:
                     made = dict(pairs)
@@ -131,16 +140,15 @@ class Masker(Guard):
 
     # ------------------------------------------------------------------ records
 
-    def record(self, record: LogRecord) -> None:
-        """Mask a log record: message, fields, exception."""
+    def _record(self, record: LogRecord) -> None:
         body = record.body
         if type(body) is str:
-            if self.suspects(body):
+            if self._suspects(body):
                 record.body = self.found(None, body)
         elif body is not None:
-            record.body = self.value(None, body)
+            record.body = self._value(None, body)
         if record.fields:
-            record.fields = self.pairs(record.fields)
+            record.fields = self._pairs(record.fields)
         if record.error is not None:
             self.error(record.error)
 
@@ -157,17 +165,20 @@ class Masker(Guard):
 
     def span(self, span: Span) -> None:
         """Mask a finished span: name, attributes, status, events and links."""
-        if type(span.name) is str and self.suspects(span.name):
+        self._span(span)
+
+    def _span(self, span: Span) -> None:
+        if type(span.name) is str and self._suspects(span.name):
             span.name = self.found(None, span.name)
         if cython.compiled and span.told is None:
             for index in range(span.slots.held):  # type: ignore[attr-defined]
                 key: str = slots_get(cython.address(span.slots), 2 * index)  # type: ignore[attr-defined]
                 value = slots_get(cython.address(span.slots), 2 * index + 1)  # type: ignore[attr-defined]
-                masked = self.value(key, value)
+                masked = self._value(key, value)
                 if masked is not value:
                     slots_put(cython.address(span.slots), key, masked, 1 << 20)  # type: ignore[attr-defined]
         else:
-            told = self.pairs(span.attributes)
+            told = self._pairs(span.attributes)
             if told is not span.attributes:
                 span.attributes.update(told)  # the same names: who reads it meanwhile does not notice
         if span.status_message:
@@ -176,19 +187,19 @@ class Masker(Guard):
             for event in span.event_list:
                 event.name = self.text(None, event.name)
                 if event.attributes:
-                    event.attributes = self.pairs(event.attributes)
+                    event.attributes = self._pairs(event.attributes)
                 if event.error is not None:
                     self.error(event.error)
         if span.link_list is not None:
             for link in span.link_list:
                 if link.attributes:
-                    link.attributes = self.pairs(link.attributes)
+                    link.attributes = self._pairs(link.attributes)
 
     def points(self, points: list[MetricPoint]) -> None:
         """Mask the dimensions of metric points. The instrument keeps its own."""
         for point in points:
             if point.attributes:
-                point.attributes = self.pairs(point.attributes)  # type: ignore[assignment]
+                point.attributes = self._pairs(point.attributes)  # type: ignore[assignment]
 
     def batch(self, signal: str, items: list[Any]) -> None:
         """Mask what a lane is about to send; ``signal`` says what it is.
@@ -201,15 +212,15 @@ class Masker(Guard):
         elif signal == "traces":
             for trace in items:
                 for span in trace:
-                    self.span(span)
+                    self._span(span)
         else:
             for record in items:
                 if type(record) is LogRecord:
-                    self.record(record)
+                    self._record(record)
 
     def mapping(self, attributes: dict[str, Any]) -> None:
         """Mask attributes in place: those of the resource."""
-        masked = self.pairs(attributes)
+        masked = self._pairs(attributes)
         if masked is not attributes:
             attributes.update(masked)
 
