@@ -11,6 +11,7 @@ from . import patches, propagation
 from .hotpath import faults, headers, metrics
 from .hotpath import span as hot
 from .hotpath.errors import safe_text
+from .hotpath.loglines import Guard
 from .pipeline import Pipeline
 from .settings import SettingsError, resolve
 from .sinks.base import SIGNALS, SinkError, create
@@ -70,6 +71,7 @@ class Runtime:
         settings: What is in force.
         resource: The attributes that every record carries.
         pipeline: The sinks and their threads.
+        guard: Masks secrets in what leaves, None where none are masked.
         immediate: Sinks that write logs in the caller's thread.
         by_itself: Whether ``obsv run`` started it, and not the program.
     """
@@ -83,6 +85,7 @@ class Runtime:
         self.settings = settings
         self.resource = dict(resource_attributes(settings))
         self.pipeline = Pipeline(settings, self.resource)
+        self.guard: Guard | None = None
         self.immediate: list[Any] = []
         self._restore_signals: list[Callable[[], None]] = []
 
@@ -91,6 +94,7 @@ class Runtime:
         settings = self.settings
         # The variable is read where an error is met, so that a test may set it; a file's word lasts until the shutdown.
         faults.raise_errors(settings.raise_errors and settings.origin("raise_errors") != "OBSV_RAISE")
+        self.guard = self.pipeline.guard = _guard(settings)
         self._make_sinks()
         self.pipeline.collector.lost_elsewhere = self.lost_elsewhere
         outlet = hot.OUTLET
@@ -170,7 +174,7 @@ class Runtime:
 
         queues = self.pipeline.queues("logs")
         if queues or self.immediate:
-            outlet.install([sink.write for sink in self.immediate], queues, self.settings.log_level)
+            outlet.install([sink.write for sink in self.immediate], queues, self.settings.log_level, self.guard)
             if self.settings.shapes_logs() or "obsv.logs.features" in sys.modules:
                 from .logs import features
 
@@ -392,6 +396,19 @@ def _end_request(mark: object) -> None:
 
 def _limit(value: int | None) -> int:
     return sys.maxsize if value is None else value
+
+
+def _guard(settings: Settings) -> Guard | None:
+    """Return what masks secrets; it loads its rules when the first record leaves."""
+    if not (settings.redact or settings.redact_patterns or settings.redact_with):
+        return None
+
+    def make() -> Guard:
+        from .redaction.redactor import Redactor
+
+        return Redactor(settings)
+
+    return Guard(make, ("obsv.hotpath.masking", "obsv.redaction.redactor", "obsv.redaction.rules"))
 
 
 def _keep(sink: Sink) -> Callable[[], Sink]:

@@ -5,7 +5,7 @@ A wrong member never takes the good ones with it: the parsers raise `InvalidErro
 
 from __future__ import annotations
 
-from .settings_parse import NOTHING, InvalidError, Kind
+from .settings_parse import FLAGS, NOTHING, InvalidError, Kind, show_plain, writable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -246,6 +246,69 @@ def parse_patterns(value: object) -> tuple[str, ...]:
     return tuple(good)
 
 
+# ---- redaction
+
+REDACTION = ("names", "tokens", "cards", "emails")
+"""The groups of rules by which secrets are masked."""
+
+REDACTION_DEFAULT = ("names", "tokens", "cards")
+REDACTION_ALLOWED = f"true, false, or some of {', '.join(REDACTION)}"
+MASK_ALLOWED = "a text of 1 to 64 characters without blanks, quotes and any of \\ = : @ & ; , ? / %"
+
+
+def parse_redaction(value: object) -> tuple[str, ...]:
+    """Groups of rules in their order: True (those of the default), False (none), or names of some."""
+    if isinstance(value, str) and value.strip().lower() in FLAGS:
+        value = FLAGS[value.strip().lower()]
+    if isinstance(value, bool):
+        return REDACTION_DEFAULT if value else ()
+    chosen = [word.lower() for word in words(value, REDACTION_ALLOWED)]
+    if chosen == ["all"]:
+        return REDACTION
+    if chosen == ["none"]:
+        return ()
+    groups = tuple([group for group in REDACTION if group in chosen])
+    if not chosen or len(groups) < len(set(chosen)):
+        raise InvalidError(REDACTION_ALLOWED, usable=groups or NOTHING)
+    return groups
+
+
+def parse_mask(value: object) -> str:
+    """What stands for a secret. What could end a value or begin another is left out, so that a mask stays one."""
+    if not isinstance(value, str) or not 0 < len(value) <= 64 or not writable(value) or not _MARKS.isdisjoint(value):
+        raise InvalidError(MASK_ALLOWED)
+    return value
+
+
+_MARKS = frozenset(" \u00a0\"'`\\=:@&;,?/%")
+
+
+def parse_field_names(value: object) -> tuple[str, ...]:
+    """Names of fields, "-" in front of what is not to be one; as they are written."""
+    return tuple(dict.fromkeys(words(value, FIELD_NAMES_ALLOWED)))
+
+
+FUNCTION_ALLOWED = "a function, or where it is: package.module:function"
+
+
+def parse_function(value: object) -> object:
+    """A function, or the text that says where one is; that is looked up when it is needed."""
+    if callable(value):
+        return value
+    if isinstance(value, str):
+        module, mark, name = value.strip().partition(":")
+        if mark and name.isidentifier() and all([part.isidentifier() for part in module.split(".")]):
+            return value.strip()
+    raise InvalidError(FUNCTION_ALLOWED)
+
+
+def _show_function(value: object) -> str:
+    return show_plain(getattr(value, "__qualname__", value))
+
+
+FIELD_NAMES_ALLOWED = 'names separated by commas ("-token": not this one)'
+
+
 # ---- key=value lists
 
 
@@ -355,3 +418,7 @@ DIMENSION_SETS: Kind[tuple[tuple[str, ...], ...]] = Kind(
     "dimension sets", parse_dimension_sets, DIMENSION_SETS_ALLOWED, show=_show_sets
 )
 ATTRIBUTES: Kind[dict[str, AttributeValue]] = Kind("attributes", parse_attributes, ATTRIBUTES_ALLOWED)
+FIELD_NAMES: Kind[tuple[str, ...]] = Kind("field names", parse_field_names, FIELD_NAMES_ALLOWED)
+RULE_GROUPS: Kind[tuple[str, ...]] = Kind("groups", parse_redaction, REDACTION_ALLOWED)
+MASK: Kind[str] = Kind("mask", parse_mask, MASK_ALLOWED)
+FUNCTION: Kind[object] = Kind("function", parse_function, FUNCTION_ALLOWED, show=_show_function)

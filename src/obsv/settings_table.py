@@ -11,11 +11,16 @@ from .settings_lists import (
     ANNOTATIONS,
     ATTRIBUTES,
     DIMENSION_SETS,
+    FIELD_NAMES,
+    FUNCTION,
+    MASK,
     NAMES,
     PATCHES,
     PATTERNS,
     PROPAGATION,
     PROPAGATORS,
+    REDACTION_DEFAULT,
+    RULE_GROUPS,
     sinks,
 )
 from .settings_parse import (
@@ -427,6 +432,22 @@ class Queueing:
     max_series = Setting(count(1, 1_000_000), 2000, "Combinations of dimensions that one instrument keeps apart.")
 
 
+class Redaction:
+    """Secrets"""
+
+    redact = Setting(
+        RULE_GROUPS,
+        REDACTION_DEFAULT,
+        "Which secrets are masked before anything leaves: by `names`, by what `tokens` and `cards` look like, `emails`.",
+    )
+    redact_names = Setting(FIELD_NAMES, (), "More names whose values are secret; `-token`: this one is not.")
+    redact_patterns = Setting(PATTERNS, (), "Regular expressions for what else is secret; of one with a group, that.")
+    redact_mask = Setting(MASK, "REDACTED", "What stands for a secret.")
+    redact_with = Setting[object](
+        FUNCTION, None, "A function of your own, `(name, text) -> text`, or `package.module:function`."
+    )
+
+
 TIMEOUT = duration(0.001, 3600)
 COMPRESSION = choice("gzip", "none")
 PROTOCOL = choice("http/protobuf", "grpc", "http/json")
@@ -653,6 +674,7 @@ GROUPS: tuple[type, ...] = (
     Logs,
     Tracing,
     Queueing,
+    Redaction,
     Otlp,
     OtlpSignals,
     Emf,
@@ -662,7 +684,18 @@ GROUPS: tuple[type, ...] = (
 
 
 class Table(
-    Service, General, Destinations, Logs, Tracing, Queueing, Otlp, OtlpSignals, Emf, CloudWatchLogs, OtherSinks
+    Service,
+    General,
+    Destinations,
+    Logs,
+    Tracing,
+    Queueing,
+    Redaction,
+    Otlp,
+    OtlpSignals,
+    Emf,
+    CloudWatchLogs,
+    OtherSinks,
 ):
     """All settings as attributes: declarations on the class, values on an instance."""
 

@@ -146,6 +146,10 @@ def test_every_setting_has_a_variable_and_a_file_key(name: str, tmp_path: Path) 
         "members": "message,level",
         "hooks": "warnings",
         "header names": "x-id",
+        "groups": "cards",
+        "field names": "x",
+        "mask": "x",
+        "function": "json:dumps",
     }.get(setting.kind.name)
     if setting.kind.name == "credentials":
         pytest.skip("no package with an entry point of this kind is at hand")

@@ -38,9 +38,10 @@ class ErrorInfo:
         cause: The exception behind this one, or None.
         explicit: True when ``cause`` was given by ``raise … from …``.
         members: The exceptions of a group.
+        guard: Masks secrets in the text; its ``stack`` is called with it.
     """
 
-    __slots__ = ("cause", "explicit", "frames", "members", "message", "notes", "skipped", "type", "written")
+    __slots__ = ("cause", "explicit", "frames", "guard", "members", "message", "notes", "skipped", "type", "written")
 
     def __init__(self, type: str, message: str) -> None:
         self.type = type
@@ -52,6 +53,7 @@ class ErrorInfo:
         self.cause: ErrorInfo | None = None
         self.explicit = False
         self.members: tuple[ErrorInfo, ...] = ()
+        self.guard: Any = None
 
     @classmethod
     def capture(cls, error: BaseException) -> ErrorInfo:
@@ -87,7 +89,8 @@ class ErrorInfo:
             if info.cause is not None:
                 chain.append(_EXPLICIT if info.explicit else _IMPLICIT)
             info = info.cause
-        return "".join(reversed(chain))
+        text = "".join(reversed(chain))
+        return text if self.guard is None else self.guard.stack(text)  # type: ignore[no-any-return]
 
     def _own_text(self) -> str:
         if self.written is not None:

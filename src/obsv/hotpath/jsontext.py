@@ -136,7 +136,7 @@ class _Walk:
             from binascii import b2a_base64
 
             return '"' + b2a_base64(value, newline=False).decode("ascii") + '"'
-        if isinstance(value, (list, tuple, set, frozenset)) or _is_plain_collection(value):
+        if isinstance(value, (list, tuple, set, frozenset)) or is_plain_collection(value):
             return self._items(value)
         from .objects import simpler
 
@@ -171,7 +171,7 @@ class _Walk:
         return "[" + ",".join(items) + "]"
 
 
-def _is_plain_collection(value: Any) -> bool:
+def is_plain_collection(value: Any) -> bool:
     """Tell whether a value is a collection that has no text of its own to show instead."""
     kind: Any = type(value)
     return (

@@ -8,7 +8,15 @@ cpdef LogRecord new_record(severity, level, body, logger, fields)
 @cython.locals(span=Span)
 cpdef take_ids(LogRecord record, state)
 
+cdef class Guard:
+    cdef public object make, modules
+    cdef public Guard made
+
+    @cython.locals(made=Guard)
+    cdef _record(self, LogRecord record)
+
 cdef class Emitter:
+    cdef public Guard guard
     cdef public tuple immediate
     cdef public bint queued
     cdef public object through

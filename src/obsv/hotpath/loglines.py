@@ -117,19 +117,57 @@ def exception_of(exc_info: object) -> BaseException | None:
     return sys.exception() if exc_info else None
 
 
+class Guard:
+    """Masks what must not leave in records. This one has another one made when there is something to mask.
+
+    Attributes:
+        make: Makes the one that does the work.
+        modules: What is loaded for that.
+        made: The one that was made.
+    """
+
+    __slots__ = ("made", "make", "modules")
+
+    def __init__(self, make: Callable[[], Guard] | None = None, modules: tuple[str, ...] = ()) -> None:
+        self.make = make
+        self.modules = modules
+        self.made: Guard | None = None
+
+    def record(self, record: LogRecord) -> None:
+        """Mask a log record in place.
+
+        Raises:
+            Exception: It cannot be looked through, and must not leave.
+        """
+        self._record(record)
+
+    def _record(self, record: LogRecord) -> None:
+        # Not what Python code calls: a class of ours that is derived from in Python is asked for an override each time.
+        made: Guard = self.made or self.ready()
+        made._record(record)
+
+    def ready(self) -> Any:
+        """Return the one that does the work."""
+        if self.made is None and self.make is not None:
+            self.made = self.make()
+        return self.made
+
+
 class Emitter:
     """Hands records to who writes them at once, and to who writes them later.
 
     Attributes:
+        guard: Masks what is written at once; who writes later masks it then.
         immediate: Each is called with every record, in the thread that logs.
         queued: Whether `queue` is.
         through: Every record goes through this before it leaves, where it is not None: it returns what is to leave,
             or None.
     """
 
-    __slots__ = ("immediate", "queued", "through", "waiting")
+    __slots__ = ("guard", "immediate", "queued", "through", "waiting")
 
     def __init__(self) -> None:
+        self.guard: Guard | None = None
         self.immediate: tuple[Callable[[LogRecord], object], ...] = ()
         self.queued = False
         self.through: Callable[[LogRecord], LogRecord | None] | None = None
@@ -226,6 +264,12 @@ class Emitter:
 
     def hand_on(self, record: LogRecord) -> None:
         """Give a record to everybody who is to have it."""
+        if self.guard is not None and self.immediate:
+            try:
+                self.guard._record(record)
+            except Exception as error:  # noqa: BLE001 - what cannot be looked through must not leave
+                self.failed(error)
+                return
         for write in self.immediate:
             try:
                 write(record)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
+    from ..hotpath.loglines import Guard
     from ..hotpath.queue import BoundedQueue
     from ..hotpath.records import LogRecord
 
@@ -67,7 +68,12 @@ _minute = 0.0  # when the present minute of records from sending threads began, 
 _in_minute = 0
 
 
-def install(immediate: Iterable[Write] = (), queues: Iterable[BoundedQueue] = (), level: str = "INFO") -> None:
+def install(
+    immediate: Iterable[Write] = (),
+    queues: Iterable[BoundedQueue] = (),
+    level: str = "INFO",
+    guard: Guard | None = None,
+) -> None:
     """Let records out, from ``level`` on for our own loggers.
 
     Args:
@@ -75,8 +81,10 @@ def install(immediate: Iterable[Write] = (), queues: Iterable[BoundedQueue] = ()
         queues: Records wait in them for another thread. Their field values are settled first, so that what the caller
             does with a list afterwards changes nothing, and no other thread runs a user's ``__str__``.
         level: The name of the lowest level that is logged.
+        guard: Masks secrets in records that are written at once.
     """
     global _queues
+    _out.guard = guard
     _out.immediate = tuple(immediate)
     _queues = tuple(queues)
     _out.queued = bool(_queues)
@@ -90,6 +98,7 @@ def remove() -> None:
     set_below(None)
     _set_level(levels.OFF)
     _out.immediate = ()
+    _out.guard = None
     _queues = ()
     _out.queued = False
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from ..hotpath.loglines import Guard
     from ..hotpath.queue import BoundedQueue
     from ..settings import Settings
     from .batch import Sink
@@ -21,7 +22,11 @@ __all__ = ["Collector", "Lane", "Pipeline"]
 
 
 class Pipeline:
-    """All lanes of the process, and the collection of metrics."""
+    """All lanes of the process, and the collection of metrics.
+
+    Attributes:
+        guard: Masks secrets in what the lanes send; set before they are made.
+    """
 
     def __init__(self, settings: Settings, resource: Mapping[str, Any]) -> None:
         self._settings = settings
@@ -29,10 +34,12 @@ class Pipeline:
         self.collector = Collector(settings.metric_interval)
         self.lanes: list[Lane] = []
         self._tried = False  # whether there is a short way for a flush
+        self.guard: Guard | None = None
 
     def add(self, make: Callable[[], Sink], signals: tuple[str, ...]) -> Lane:
         """Make a lane for a sink."""
         lane = Lane(make, signals, self._settings, self._resource, self.collector)
+        lane.guard = self.guard
         taken = {other.name for other in self.lanes}
         if lane.name in taken:  # two sink objects of one kind: each has its own account
             lane.name = next(name for number in range(2, 1000) if (name := f"{lane.name} {number}") not in taken)

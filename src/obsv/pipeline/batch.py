@@ -30,15 +30,17 @@ class Batch:
         resource: The attributes of the process that made them.
         encoded: For the sink to keep what it has encoded: after a :class:`Retry` the same batch comes again.
         records: How many spans, points or log records it holds.
+        masked: Whether secrets have been masked in it.
     """
 
-    __slots__ = ("encoded", "items", "records", "resource", "signal")
+    __slots__ = ("encoded", "items", "masked", "records", "resource", "signal")
 
     def __init__(self, signal: str, items: list[Any], resource: Attributes, records: int | None = None) -> None:
         self.signal = signal
         self.items = items
         self.resource = resource
         self.encoded: Any = None
+        self.masked = False
         if records is None:
             records = sum(map(len, items)) if signal == "traces" else len(items)
         self.records = records

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from ..hotpath.loglines import Guard
     from ..settings import Settings
     from .batch import Result, Sink
     from .collector import Collector
@@ -143,6 +144,7 @@ class Lane:
         collector: Called in time to collect the metrics.
 
     Attributes:
+        guard: Masks secrets in what is sent, None where none are.
         losses: How many records were taken and not sent.
         turn: Whose turn it is to send.
     """
@@ -163,6 +165,7 @@ class Lane:
         self._collector = collector
         self._signals = tuple(signal for signal in SIGNALS if signal in signals)
         self._inherited: list[Any] = []
+        self.guard: Guard | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -478,8 +481,14 @@ class Lane:
         try:
             if not self._opened:
                 gate.load(("random", *getattr(self.sink, "imports", ())))
+                if self.guard is not None:
+                    gate.load(self.guard.modules)
+                    self.guard.ready().mapping(self._resource)
                 self.sink.open(self._resource)
                 self._opened = True
+            if self.guard is not None and not batch.masked:
+                self.guard.ready().batch(batch.signal, batch.items)
+                batch.masked = True
             return send(batch)
         except Exception as error:  # noqa: BLE001 - a sink, ours or the user's
             if faults.raising():

@@ -48,6 +48,8 @@ class Shortcut(Teller):
 
     def layout(self, points: list[MetricPoint]) -> tuple[tuple[bytes, ...], tuple[int, ...]] | None:
         """Return how these points are told, whatever their values; None where that cannot be said."""
+        if self._lane.guard is not None:
+            self._lane.guard.ready().points(points)
         objects = self._sink.pieces(points)
         if objects is None:
             return None

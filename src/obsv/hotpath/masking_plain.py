@@ -1,0 +1,75 @@
+"""The interpreted twin of ``_scan.pxd``: what it lets pass, that lets pass too; it may look closer a little more often."""
+
+from __future__ import annotations
+
+LITERALS = (
+    "eyJ", "AKIA", "ASIA", "AIza", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "shpat_", "sk_", "rk_",
+    "whsec_", "npm_", "hf_", "----BEGIN", "xox", "sk-", "glpat-", "pypi-", "SG.", "ya29.", "services/", "webhooks/",
+)  # fmt: skip
+"""What the tokens begin with that the rules know."""
+
+_FILLING = " \t\"'\\]_-.0123456789"
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz_")
+_FLAG = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
+
+
+def suspicious(text: str, table: bytes) -> bool:
+    """Tell whether a text has to be looked at closely."""
+    if table[61]:  # the byte of "=", and so on: which groups of rules are on
+        for mark in "=:":
+            at = text.find(mark)
+            while at >= 0:
+                if _named(text, at, table):
+                    return True
+                at = text.find(mark, at + 1)
+        if "--" in text and _flag(text, table):
+            return True
+    if table[46]:
+        if "://" in text and "@" in text:
+            return True
+        for literal in LITERALS:
+            if literal in text:
+                return True
+        if " " in text or "\t" in text or "\n" in text:
+            lower = text.lower()
+            if "bearer" in lower or "basic" in lower:
+                return True
+    if table[52] and len(text) >= 14 and sum([text.count(digit) for digit in "0123456789"]) >= 14:
+        return True
+    return bool(table[64]) and "@" in text
+
+
+def _named(text: str, end: int, table: bytes) -> bool:
+    """Tell whether the text before ``end`` ends like a name whose values are secret."""
+    while end > 0 and text[end - 1] in _FILLING:
+        end -= 1
+    number = length = 0
+    before = ""
+    while end > 0 and length < 6:
+        end -= 1
+        letter = text[end].lower()
+        if letter == "-":
+            letter = "_"
+        if letter == "_" == before:
+            continue
+        if letter not in _LETTERS:
+            return False
+        before = letter
+        number = (number * 33 + ord(letter)) & 0xFFFFFFFF
+        length += 1
+        if table[256 + number % 8191] >> length & 1:
+            return True
+    return False
+
+
+def _flag(text: str, table: bytes) -> bool:
+    """Tell whether an option of a command line, its value behind a blank, may be secret."""
+    at = text.find("--")
+    while at >= 0:
+        end = at + 2
+        while end < len(text) and text[end] in _FLAG:
+            end += 1
+        if end < len(text) and _named(text, end, table):
+            return True
+        at = text.find("--", end)
+    return False
