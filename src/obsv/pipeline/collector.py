@@ -8,22 +8,32 @@ from __future__ import annotations
 import time
 from time import monotonic, time_ns
 
-from ..hotpath import metrics
+from ..hotpath import faults, metrics
 from ..hotpath.records import MetricPoint
 from ..hotpath.span import Scope
 from ..hotpath.turn import Turn
+from . import gate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from ..runtime_metrics.observer import RuntimeMetrics
     from .lane import Lane
 
 _POINT_BYTES = 700
 _BUCKET_BYTES = 80
 _PAUSE = 0.005  # seconds between two looks at a collection of another thread
 _SCOPE = Scope("obsv")
+_RUNTIME_METRICS = (
+    "resource",
+    "obsv.hotpath.api_metrics",
+    "obsv.runtime_metrics.garbage",
+    "obsv.runtime_metrics.loops",
+    "obsv.runtime_metrics.observer",
+    "obsv.runtime_metrics.process",
+)
 
 
 class Collector:
@@ -33,6 +43,8 @@ class Collector:
         due: When the next one is to be, by ``time.monotonic``.
         turn: Whose turn it is to collect.
         lost_elsewhere: Returns what was lost outside of the lanes, by sink, signal and reason.
+        runtime_metrics: Whether the process itself is measured too: from the first collection on that was due, so a
+            program that is over before has paid nothing for it.
     """
 
     def __init__(self, interval: float) -> None:
@@ -45,6 +57,8 @@ class Collector:
         self.lanes: list[Lane] = []
         self.lost_elsewhere: Callable[[], dict[tuple[str, str, str], int]] = dict
         self.due = monotonic() + interval
+        self.runtime_metrics = False
+        self._process: RuntimeMetrics | None = None
 
     def counting(self) -> bool:
         """Tell whether there is anything to collect."""
@@ -54,13 +68,14 @@ class Collector:
     def collect_if_due(self) -> None:
         """Collect when the interval is over."""
         if monotonic() >= self.due:
-            self.collect()
+            self.collect(due=True)
 
-    def collect(self, patience: float = 0.0) -> None:
+    def collect(self, patience: float = 0.0, due: bool = False) -> None:
         """Collect now and queue the points for every sink that takes metrics.
 
         Args:
             patience: Seconds to wait for a collection that another thread has begun. Without any, that one has to do.
+            due: Whether it is because the interval is over, and not because somebody asked.
         """
         deadline = monotonic() + patience
         turn = self.turn
@@ -71,7 +86,7 @@ class Collector:
                 if monotonic() >= deadline or turn.ours():
                     return
                 time.sleep(_PAUSE)
-            self._collect()
+            self._collect(due)
             self._reading = False
         finally:
             turn.leave(mine)
@@ -83,13 +98,21 @@ class Collector:
         """
         return self._reading and self.turn.ours()
 
-    def _collect(self) -> None:
+    def _collect(self, due: bool) -> None:
         self.due = monotonic() + self._interval
+        for lane in self.lanes:
+            spans = lane.queue("spans")
+            if spans is not None and spans.accepted:
+                spans.put(time_ns(), 0, 0)  # whoever measures spans tells then what there was before
         takers = [queue for lane in self.lanes if (queue := lane.queue("metrics")) is not None]
         if not takers:
             return
         if metrics.METER.observe is not None:
             metrics.METER.observe()
+        if self._process is None and self.runtime_metrics and due:
+            self._begin_process()
+        if self._process is not None:
+            self._process.observe()
         self._reading = True
         now = time_ns()
         points = metrics.collect(now)
@@ -103,6 +126,23 @@ class Collector:
             size = sum([_POINT_BYTES + _BUCKET_BYTES * len(point.buckets) for point in points])
             for queue in takers:
                 queue.put(points, len(points), size)
+
+    def _begin_process(self) -> None:
+        try:
+            gate.load(_RUNTIME_METRICS)
+            from ..runtime_metrics.observer import RuntimeMetrics
+
+            self._process = RuntimeMetrics(self._last_ns)
+        except Exception as error:  # noqa: BLE001 - the other metrics are told without it
+            self.runtime_metrics = False
+            faults.report("runtime metrics", error)
+
+    def end(self) -> None:
+        """Leave the process alone again: after the last collection."""
+        self.runtime_metrics = False
+        process, self._process = self._process, None
+        if process is not None:
+            process.end()
 
     def _losses(self, now: int) -> list[MetricPoint]:
         """Return what was lost since the last time, as a metric of its own."""
@@ -136,3 +176,5 @@ class Collector:
         self._told_lost = 0
         self._last_ns = time_ns()
         self.due = monotonic() + self._interval
+        if self._process is not None:
+            self._process.after_fork()
