@@ -12,6 +12,7 @@ from obsv.hotpath.errors import safe_text
 from obsv.hotpath.jsontext import quote
 
 from . import limits
+from .entity import root_fields
 from .histogram import targets
 from .units import unit
 
@@ -22,13 +23,8 @@ if TYPE_CHECKING:
 
     Pairs = tuple[tuple[str, str], ...]
 
-# Resource attributes that stand beside the metrics, to be searched for in Logs Insights. `Service` (the default
-# dimension) and `Environment` are also what CloudWatch's "Explore related" goes by (EMF specification, "Entity").
-_PROPERTIES = (
-    ("Environment", ("deployment.environment.name", "deployment.environment")),
-    ("service.version", ("service.version",)),
-    ("service.instance.id", ("service.instance.id",)),
-)
+# Resource attributes that stand beside the metrics, to be searched for in Logs Insights; before them the entity.
+_PROPERTIES = ("service.version", "service.instance.id")
 
 
 class Counts:
@@ -260,12 +256,9 @@ def dimensions_of(
 
 
 def properties_of(resource: Mapping[str, Any]) -> Pairs:
-    found = []
-    for name, keys in _PROPERTIES:
-        value = next((resource[key] for key in keys if resource.get(key)), None)
-        if value is not None:
-            found.append((name, limits.dimension_value(_text(value))))
-    return tuple(found)
+    found: dict[str, object] = {**root_fields(resource)}
+    found.update({name: resource[name] for name in _PROPERTIES if resource.get(name)})
+    return tuple([(name, limits.dimension_value(_text(value))) for name, value in found.items()])
 
 
 def _text(value: object) -> str:

@@ -49,6 +49,7 @@ class EmfSink:
     signals = frozenset({"metrics"})
     imports = (
         "select",
+        "obsv.emf.entity",
         "obsv.emf.layout",
         "obsv.emf.shape",
         "obsv.pipeline.shortcut",
