@@ -86,7 +86,6 @@ class Runtime:
         self.pipeline = Pipeline(settings, self.resource)
         self.immediate: list[Any] = []
         self._restore_signals: list[Callable[[], None]] = []
-        self._refused = faults.counts.get("metric value", 0)
 
     def start(self) -> None:
         """Open the outlets, then patch: from here on telemetry flows."""
@@ -181,6 +180,7 @@ class Runtime:
         sink = ApplicationSignalsSink(settings)
         lane = self.pipeline.add(lambda: sink, ("spans", "points"))
         sink.points_queue = lane.queue("points")
+        self.pipeline.collector.measured = lane.queue("spans")
         return lane.queue("spans")
 
     def _start_logs(self) -> None:
@@ -199,9 +199,6 @@ class Runtime:
         for sink in self.immediate:
             for reason, count in dict(getattr(sink, "lost", {})).items():
                 lost[sink.name, "logs", reason] = count
-        refused = faults.counts.get("metric value", 0) - self._refused
-        if refused > 0:
-            lost["instruments", "metrics", "value that a metric cannot take"] = refused
         return lost
 
     def stop(self, timeout: float, guests_leave: bool = False) -> bool:
@@ -241,7 +238,6 @@ class Runtime:
         from .platform.resource import resource_attributes
 
         self.resource.update(resource_attributes(self.settings))  # another process, another instance
-        self._refused = faults.counts.get("metric value", 0)
         metrics.METER.starter = self.pipeline.start_metrics
         from .logs import outlet
 

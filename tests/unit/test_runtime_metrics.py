@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import obsv
 from obsv.hotpath.metrics import METER, collect
 from obsv.hotpath.span import Scope
 from obsv.runtime_metrics import process
@@ -215,19 +214,3 @@ def test_off_by_the_setting_and_in_lambda() -> None:
     assert run('{"runtime_metrics": false}', "wait").endswith("false]")
     assert run("{}", "wait", AWS_LAMBDA_FUNCTION_NAME="f").endswith("false]")
     assert run('{"runtime_metrics": true}', "wait", AWS_LAMBDA_FUNCTION_NAME="f").endswith("true]")
-
-
-def test_a_refused_value_is_counted_as_dropped() -> None:
-    obsv.init(metrics="memory", traces="none", logs="none")
-    obsv.counter("orders").add(-1)
-    from obsv import runtime
-
-    running = runtime.running()
-    assert running is not None
-    assert running.lost_elsewhere() == {("instruments", "metrics", "value that a metric cannot take"): 1}
-    [queue] = running.pipeline.queues("metrics")
-    running.pipeline.collector.collect()
-    [points] = queue.take(100)
-    assert [(point.name, point.value, point.attributes["sink"]) for point in points] == [
-        ("obsv.dropped", 1, "instruments")
-    ]

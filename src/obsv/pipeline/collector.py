@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from ..hotpath.queue import BoundedQueue
     from ..runtime_metrics.observer import RuntimeMetrics
     from .lane import Lane
 
@@ -43,6 +44,7 @@ class Collector:
         due: When the next one is to be, by ``time.monotonic``.
         turn: Whose turn it is to collect.
         lost_elsewhere: Returns what was lost outside of the lanes, by sink, signal and reason.
+        measured: The queue of whoever measures spans: the moment of a collection between them says when to tell what.
         runtime_metrics: Whether the process itself is measured too: from the first collection on that was due, so a
             program that is over before has paid nothing for it.
     """
@@ -57,6 +59,7 @@ class Collector:
         self.lanes: list[Lane] = []
         self.lost_elsewhere: Callable[[], dict[tuple[str, str, str], int]] = dict
         self.due = monotonic() + interval
+        self.measured: BoundedQueue | None = None
         self.runtime_metrics = False
         self._process: RuntimeMetrics | None = None
 
@@ -100,10 +103,8 @@ class Collector:
 
     def _collect(self, due: bool) -> None:
         self.due = monotonic() + self._interval
-        for lane in self.lanes:
-            spans = lane.queue("spans")
-            if spans is not None and spans.accepted:
-                spans.put(time_ns(), 0, 0)  # whoever measures spans tells then what there was before
+        if self.measured is not None and self.measured.accepted:
+            self.measured.put(time_ns(), 0, 0)
         takers = [queue for lane in self.lanes if (queue := lane.queue("metrics")) is not None]
         if not takers:
             return

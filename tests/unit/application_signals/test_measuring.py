@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from aws_data import span
 from obsv.application_signals import measuring
 from obsv.application_signals.measuring import Measurements, outcome
-from obsv.hotpath.records import MetricPoint
 from obsv.hotpath.span import CLIENT, CONSUMER, ERROR, SERVER, Entry, Span
+
+if TYPE_CHECKING:
+    from obsv.hotpath.records import MetricPoint
 
 NOW = 1_780_000_100_000_000_000
 
