@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from .hotpath.queue import BoundedQueue
     from .pipeline import Lane
     from .settings import Settings
     from .sinks.base import Sink
@@ -97,8 +98,10 @@ class Runtime:
         self.guard = self.pipeline.guard = _guard(settings)
         self._make_sinks()
         self.pipeline.collector.lost_elsewhere = self.lost_elsewhere
+        self.pipeline.collector.runtime_metrics = settings.runtime_metrics
         outlet = hot.OUTLET
         outlet.queues = self.pipeline.queues("traces")
+        outlet.measured = self._measured()
         outlet.set_ratio(settings.share())
         outlet.ignore_parent = settings.sampler is not None and settings.sampler.parent_based is False
         length = -1 if settings.attribute_length_limit is None else settings.attribute_length_limit
@@ -126,6 +129,9 @@ class Runtime:
         if meter.enabled and self.pipeline.collector.counting():
             self.pipeline.start_metrics()  # series that are there already call no starter
         outlet.enabled = True
+        if settings.runtime_metrics:
+            patches.when_imported("asyncio.base_events", _hear_asyncio)
+            patches.when_imported("uvloop", _hear_uvloop)
         self._start_logs()
         patches.start(settings)
         if settings.signals:
@@ -168,6 +174,19 @@ class Runtime:
             unused = [] if sink in self.immediate else [sink]
             self.pipeline.add(lambda: unused.pop() if unused else make(), tuple(queued))
 
+    def _measured(self) -> BoundedQueue | None:
+        """Make the lane of Application Signals, and return where it takes spans; None where nobody wants them."""
+        settings = self.settings
+        if settings.application_signals == "off":
+            return None
+        from .sinks.application_signals import ApplicationSignalsSink
+
+        sink = ApplicationSignalsSink(settings)
+        lane = self.pipeline.add(lambda: sink, ("spans", "points"))
+        sink.points_queue = lane.queue("points")
+        self.pipeline.collector.measured = lane.queue("spans")
+        return lane.queue("spans")
+
     def _start_logs(self) -> None:
         # The logger is loaded now: a signal handler would find it half imported by what it has interrupted.
         from .logs import logger, outlet  # noqa: F401
@@ -199,6 +218,8 @@ class Runtime:
     def stop(self, timeout: float, guests_leave: bool = False) -> bool:
         """Take everything down again; what is queued leaves first."""
         patches.stop()
+        for hear in (_hear_asyncio, _hear_uvloop):
+            patches.forget(hear)
         hot.OUTLET.enabled = False
         guests_are_done = _start_guests(timeout, guests_leave)
         everything = self.pipeline.close(timeout)
@@ -206,6 +227,7 @@ class Runtime:
         metrics.METER.enabled = False
         metrics.METER.starter = None
         hot.OUTLET.queues = ()
+        hot.OUTLET.measured = None
         from .logs import outlet
 
         for name in ("features", "uncaught"):
@@ -463,6 +485,18 @@ def _adopt_opentelemetry_logs(module: Any) -> None:
     from .otel.logs import install
 
     install(flush_sinks)
+
+
+def _hear_asyncio(module: Any) -> None:
+    from .runtime_metrics.loops import hook
+
+    hook(module.BaseEventLoop)
+
+
+def _hear_uvloop(module: Any) -> None:
+    from .runtime_metrics.loops import hook
+
+    hook(module.Loop)
 
 
 def _at_exit() -> None:

@@ -430,6 +430,46 @@ class Queueing:
     )
     shutdown_timeout = Setting(duration(), 5.0, "Longest time that the end of the program waits for sending.")
     max_series = Setting(count(1, 1_000_000), 2000, "Combinations of dimensions that one instrument keeps apart.")
+    runtime_metrics = Setting(
+        FLAG,
+        True,
+        "CPU, memory, threads, open files, garbage collection and event loops of the process, as metrics.",
+        default_text="`true`; on Lambda `false`",
+    )
+
+
+def _application_signals(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return _APPLICATION_SIGNALS.parse(value)
+
+
+def _application_signals_enabled(text: str, environ: Mapping[str, str]) -> object:
+    return "on" if FLAG.parse(text) else NOTHING
+
+
+_APPLICATION_SIGNALS = choice(
+    "off", "on", "agent", "emf", aliases={"true": "on", "1": "on", "yes": "on", "false": "off", "0": "off", "no": "off"}
+)
+
+
+class ApplicationSignals:
+    """CloudWatch Application Signals"""
+
+    application_signals = Setting(
+        Kind("choice", _application_signals, _APPLICATION_SIGNALS.allowed),
+        "off",
+        "Latency, errors and faults of requests, also of those that are not sampled: to the CloudWatch agent, or as "
+        "`emf` on stdout; `on` is `emf` on Lambda and else `agent`.",
+        Variable("OTEL_AWS_APPLICATION_SIGNALS_ENABLED", _application_signals_enabled),
+    )
+    application_signals_endpoint = Setting[str | None](
+        URL,
+        None,
+        "Where the agent takes these metrics, over OTLP.",
+        "OTEL_AWS_APPLICATION_SIGNALS_EXPORTER_ENDPOINT",
+        default_text="`http://localhost:4316/v1/metrics`; over gRPC `localhost:4315`",
+    )
 
 
 class Redaction:
@@ -674,6 +714,7 @@ GROUPS: tuple[type, ...] = (
     Logs,
     Tracing,
     Queueing,
+    ApplicationSignals,
     Redaction,
     Otlp,
     OtlpSignals,
@@ -690,6 +731,7 @@ class Table(
     Logs,
     Tracing,
     Queueing,
+    ApplicationSignals,
     Redaction,
     Otlp,
     OtlpSignals,

@@ -79,7 +79,9 @@ MACHINES = {"traces": (), "metrics": ("emf",), "logs": ("json",)}
 @pytest.mark.parametrize("name", ["lambda", "ecs", "eks", "app_runner", "kubernetes", "container"])
 @pytest.mark.parametrize("terminal", [True, False])
 def test_machines(name: str, terminal: bool) -> None:
-    assert Platform(name, {}).defaults(terminal=terminal) == MACHINES
+    assert Platform(name, {}).defaults(terminal=terminal) == MACHINES | (
+        {"runtime_metrics": False} if name == "lambda" else {}
+    )
 
 
 def test_people() -> None:

@@ -8,6 +8,7 @@ from obsv.hotpath.errors import safe_text
 from obsv.hotpath.jsontext import quote
 
 from . import limits
+from .entity import root_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,13 +18,8 @@ if TYPE_CHECKING:
     Pairs = tuple[tuple[str, str], ...]
     Sets = tuple[tuple[str, ...], ...]
 
-# Resource attributes that stand beside the metrics, to be searched for in Logs Insights. `Service` (the default
-# dimension) and `Environment` are also what CloudWatch's "Explore related" goes by (EMF specification, "Entity").
-_PROPERTIES = (
-    ("Environment", ("deployment.environment.name", "deployment.environment")),
-    ("service.version", ("service.version",)),
-    ("service.instance.id", ("service.instance.id",)),
-)
+# Resource attributes that stand beside the metrics, to be searched for in Logs Insights; before them the entity.
+_PROPERTIES = ("service.version", "service.instance.id")
 
 
 def service_of(resource: Mapping[str, Any]) -> dict[str, object]:
@@ -84,14 +80,10 @@ def sets_of(pairs: Pairs, wanted: Sequence[Sequence[str]]) -> Sets:
 
 def properties_of(resource: Mapping[str, Any], more: Mapping[str, str] | None = None) -> Pairs:
     """Return what a resource says beside its metrics: names and JSON texts."""
-    found = []
-    for name, keys in _PROPERTIES:
-        value = next((resource[key] for key in keys if resource.get(key)), None)
-        if value is not None:
-            found.append((name, quote(limits.dimension_value(text_of(value)))))
-    for name, text in (more or {}).items():
-        found.append((name, quote(text)))
-    return tuple(found)
+    found: dict[str, object] = {**root_fields(resource)}
+    found.update({name: resource[name] for name in _PROPERTIES if resource.get(name)})
+    said = [(name, quote(limits.dimension_value(text_of(value)))) for name, value in found.items()]
+    return tuple(said + [(name, quote(text)) for name, text in (more or {}).items()])
 
 
 def text_of(value: object) -> str:

@@ -6,7 +6,7 @@ from obsv.hotpath.readable cimport Readable
 
 @cython.final
 cdef class Outlet:
-    cdef public object queues, sampler, resource, governor, listener, owner, watcher
+    cdef public object queues, sampler, resource, governor, listener, owner, watcher, measured
     cdef public bint enabled, time_ids, sample_all, ignore_parent
     cdef public unsigned long long threshold
     cdef public Py_ssize_t max_attributes, max_length, max_events, max_links, few, short
@@ -28,6 +28,10 @@ cdef class LocalTrace:
     cdef public bint closed
 
 @cython.final
+cdef class Entry:
+    cdef public object operation
+
+@cython.final
 cdef class Remote:
     cdef public unsigned long long trace_hi, trace_lo, id64
     cdef public int flags
@@ -36,7 +40,7 @@ cdef class Remote:
 
 @cython.final
 cdef class Span(Readable):
-    cdef public object name, tracestate, status_message, base, token, known_context, parent_context
+    cdef public object name, tracestate, status_message, base, entry, token, known_context, parent_context
     cdef public dict told
     cdef obsv_slots slots
     cdef public list event_list, link_list
@@ -51,9 +55,11 @@ cdef class Span(Readable):
 
     cdef _set_up(self, Scope scope, object name, int kind)
     cpdef set_attribute(self, key, value)
-    @cython.locals(queue=BoundedQueue)
+    @cython.locals(queue=BoundedQueue, measured=BoundedQueue)
     cpdef end(self, end_time=*)
     cpdef begin(self, parent)
+    @cython.locals(span=Span)
+    cdef _measure(self, parent)
     cpdef enter(self)
     cpdef leave(self, error)
     cdef Py_ssize_t held(self)

@@ -70,6 +70,9 @@ SAMPLED, RANDOM = 1, 2
 NO_RECORD, NO_STATUS = 1, 2
 """Bits of ``Span.quiet``: what an exception that leaves the span does not do."""
 
+UNSEEN = 4
+"""A bit of ``Span.quiet``: the span is recorded to be measured only, and nobody is told of it."""
+
 _SCALARS = frozenset((bool, int, float))  # attribute values that are kept as they are, beside short texts
 
 PART = 512
@@ -97,6 +100,8 @@ class Outlet:
             and the parent that :meth:`Span.begin` was given.
         listener: Is told of every recorded span: ``started(span, parent)``, ``ended(span)``. Span processors.
         ignore_parent: True when the caller's decision does not count (``OTEL_TRACES_SAMPLER=traceidratio``).
+        measured: The queue of those who measure requests (Application Signals), which takes local roots and all spans
+            of another kind than internal, whether they are sampled or not. None: nobody does.
         owner: The OpenTelemetry provider whose outlet this is, if any.
         watcher: Is called with every span that ends, sampled or not, and its local trace, which a lone root does not
             have. The buffer of log records.
@@ -117,6 +122,7 @@ class Outlet:
         "max_length",
         "max_link_attributes",
         "max_links",
+        "measured",
         "owner",
         "queues",
         "resource",
@@ -135,6 +141,7 @@ class Outlet:
         self.listener: Any = None
         self.ignore_parent = False
         self.owner: Any = None
+        self.measured: BoundedQueue | None = None
         self.queues: tuple[BoundedQueue, ...] = ()
         self.sampler: Callable[[Span, Any], bool] | None = None
         self.resource: Any = {}  # the SDK's Resource in an outlet of OpenTelemetry's API
@@ -230,6 +237,19 @@ class LocalTrace:
             self.contexts = {}
         known = self.contexts.get(id64)
         return known if known is not None else self.contexts.setdefault(id64, make())
+
+
+class Entry:
+    """Where a request came in: what the spans below a server span or local root have in common with it.
+
+    Attributes:
+        operation: What was asked for, once somebody has worked it out: the route is often known at the end only.
+    """
+
+    __slots__ = ("operation",)
+
+    def __init__(self) -> None:
+        self.operation: str | None = None
 
 
 class Remote:
@@ -330,6 +350,7 @@ class Span(Readable):
         "dropped_links",
         "end_ns",
         "ended",
+        "entry",
         "event_list",
         "extra",
         "flags",
@@ -380,6 +401,7 @@ class Span(Readable):
             self.status_message: str | None = None
             self.tracestate: str | None = None
             self.base: dict[Any, Any] | None = None
+            self.entry: Entry | None = None
             self.token: Any = None
             self.known_context: Any = None
             self.parent_context: Any = None
@@ -431,6 +453,26 @@ class Span(Readable):
             self.start_ns = self.start_given
         if outlet.listener is not None and self.recording:
             outlet.listener.started(self, parent)
+        if outlet.measured is not None and self.id64:
+            self._measure(parent)
+
+    def _measure(self, parent: Any) -> None:
+        """Find where the request came in, and record what is to be measured though it is not sampled."""
+        if not self.parent64 or self.parent_remote or self.kind_value == SERVER:
+            self.entry = Entry()
+        else:
+            above = parent if type(parent) is Span else resolve(parent)
+            if type(above) is Span:
+                span: Span = above
+                self.entry = span.entry
+            if self.kind_value == INTERNAL:
+                return
+        if not self.recording:
+            self.recording = True
+            self.quiet |= NO_RECORD | UNSEEN
+            self._new_local()
+            if self.start_given:
+                self.start_ns = self.start_given
 
     def _late(self, what: str) -> None:
         """Say that an ended span was used, where OpenTelemetry's SDK would."""
@@ -597,13 +639,16 @@ class Span(Readable):
         outlet: Outlet = self.scope.outlet
         if outlet.watcher is not None:
             outlet.watcher(self, trace)
-        if outlet.listener is not None:
+        if outlet.listener is not None and not self.quiet & UNSEEN:
             outlet.listener.ended(self, trace)
         elif cython.compiled:
             untrack(self)
-        if not outlet.queues:
+        if not outlet.queues and outlet.measured is None:
             return  # for the listener only
         self.extra += _SPAN_BYTES + _ATTRIBUTE_BYTES * self.held()
+        if outlet.measured is not None and (self.kind_value or not self.parent64 or self.parent_remote):
+            measured: BoundedQueue = outlet.measured
+            measured.put_one(self)
         if trace is not None:
             self._finish_in(trace, outlet)
         elif self.flags & 1:  # else recorded for the listener only (a sampler's RECORD_ONLY)

@@ -66,6 +66,7 @@ def enter(self: SpanType) -> SpanType:
         or outlet.time_ids
         or outlet.governor is not None
         or outlet.listener is not None
+        or outlet.measured is not None
         or _current.get() is not None
     ):
         _enter(self)
@@ -96,6 +97,7 @@ def leave(
         or self.trace is not None
         or outlet.watcher is not None
         or outlet.listener is not None
+        or outlet.measured is not None
         or self.generation != common._generation
         or not self.flags & 1
     ):

@@ -10,7 +10,7 @@ import sys
 
 from ..hotpath import faults
 from . import _hook
-from ._hook import when_imported
+from ._hook import forget, when_imported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
     from ._patch import Patch
 
-__all__ = ["ALIASES", "REGISTRY", "Entry", "known_names", "switch_off", "switch_on", "when_imported"]
+__all__ = ["ALIASES", "REGISTRY", "Entry", "forget", "known_names", "switch_off", "switch_on", "when_imported"]
 
 
 class Entry:

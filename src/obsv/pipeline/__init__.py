@@ -74,7 +74,9 @@ class Pipeline:
         teller = METER.teller
         if teller is None and not self._tried:
             self._tried = True
-            takers = [lane for lane in self.lanes if lane.queue("metrics") is not None]
+            takers = [
+                lane for lane in self.lanes if lane.queue("metrics") is not None or lane.queue("spans") is not None
+            ]
             if len(takers) == 1 and hasattr(takers[0].sink, "pieces"):
                 from .shortcut import shortcut
 
@@ -95,6 +97,7 @@ class Pipeline:
         everything = all([request.wait() for request in requests])
         for lane in self.lanes:
             lane.end_close()
+        self.collector.end()
         return everything
 
     def after_fork(self) -> None:

@@ -9,16 +9,19 @@ from __future__ import annotations
 import time
 from time import monotonic, time_ns
 
-from ..hotpath import metrics
+from ..hotpath import faults, metrics
 from ..hotpath.records import MetricPoint
 from ..hotpath.span import Scope
 from ..hotpath.turn import Turn
+from . import gate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from ..hotpath.queue import BoundedQueue
+    from ..runtime_metrics.observer import RuntimeMetrics
     from .lane import Lane
 
 _POINT_BYTES = 700
@@ -26,6 +29,14 @@ _BUCKET_BYTES = 80
 _FINE = 1.0  # seconds: the interval of metrics of high resolution
 _PAUSE = 0.005  # seconds between two looks at a collection of another thread
 _SCOPE = Scope("obsv")
+_RUNTIME_METRICS = (
+    "resource",
+    "obsv.hotpath.api_metrics",
+    "obsv.runtime_metrics.garbage",
+    "obsv.runtime_metrics.loops",
+    "obsv.runtime_metrics.observer",
+    "obsv.runtime_metrics.process",
+)
 
 
 class Collector:
@@ -35,6 +46,9 @@ class Collector:
         due: When the next one is to be, by ``time.monotonic``, be it only of metrics of high resolution.
         turn: Whose turn it is to collect.
         lost_elsewhere: Returns what was lost outside of the lanes, by sink, signal and reason.
+        measured: The queue of whoever measures spans: the moment of a collection between them says when to tell what.
+        runtime_metrics: Whether the process itself is measured too: from the first collection on that was due, so a
+            program that is over before has paid nothing for it.
     """
 
     def __init__(self, interval: float) -> None:
@@ -47,6 +61,9 @@ class Collector:
         self.lanes: list[Lane] = []
         self.lost_elsewhere: Callable[[], dict[tuple[str, str, str], int]] = dict
         self.due = self._whole_due = monotonic() + interval
+        self.measured: BoundedQueue | None = None
+        self.runtime_metrics = False
+        self._process: RuntimeMetrics | None = None
 
     def counting(self) -> bool:
         """Tell whether there is anything to collect."""
@@ -59,14 +76,16 @@ class Collector:
         if metrics.METER.fine and self.due > now + _FINE:
             self.due = now + _FINE  # the first such instrument was made since
         if now >= self.due:
-            self.collect(fine=metrics.METER.fine and now < self._whole_due)
+            fine = metrics.METER.fine and now < self._whole_due
+            self.collect(fine=fine, due=not fine)
 
-    def collect(self, patience: float = 0.0, fine: bool = False) -> None:
+    def collect(self, patience: float = 0.0, fine: bool = False, due: bool = False) -> None:
         """Collect now and queue the points for every sink that takes metrics.
 
         Args:
             patience: Seconds to wait for a collection that another thread has begun. Without any, that one has to do.
             fine: Only metrics of high resolution.
+            due: Whether it is because the interval is over, and not because somebody asked.
         """
         deadline = monotonic() + patience
         turn = self.turn
@@ -77,7 +96,7 @@ class Collector:
                 if monotonic() >= deadline or turn.ours():
                     return
                 time.sleep(_PAUSE)
-            self._collect(fine)
+            self._collect(fine, due)
             self._reading = False
         finally:
             turn.leave(mine)
@@ -89,11 +108,13 @@ class Collector:
         """
         return self._reading and self.turn.ours()
 
-    def _collect(self, fine: bool) -> None:
+    def _collect(self, fine: bool, due: bool) -> None:
         now = monotonic()
         if not fine:
             self._whole_due = now + self._interval
         self.due = min(self._whole_due, now + _FINE) if metrics.METER.fine else self._whole_due
+        if not fine and self.measured is not None and self.measured.accepted:
+            self.measured.put(time_ns(), 0, 0)
         takers = [queue for lane in self.lanes if (queue := lane.queue("metrics")) is not None]
         if not takers:
             return
@@ -101,16 +122,20 @@ class Collector:
             self._reading = True
             points = metrics.collect(time_ns(), fine=True)
         else:
-            points = self._everything()
+            points = self._everything(due)
         if points:
             size = sum([_POINT_BYTES + _BUCKET_BYTES * len(point.buckets) for point in points])
             for queue in takers:
                 queue.put(points, len(points), size)
 
-    def _everything(self) -> list[MetricPoint]:
+    def _everything(self, due: bool) -> list[MetricPoint]:
         """Return what all metrics have to tell, and what was lost."""
         if metrics.METER.observe is not None:
             metrics.METER.observe()
+        if self._process is None and self.runtime_metrics and due:
+            self._begin_process()
+        if self._process is not None:
+            self._process.observe()
         self._reading = True
         now = time_ns()
         points = metrics.collect(now)
@@ -121,6 +146,23 @@ class Collector:
             self._told_lost = lost
         self._last_ns = now
         return points
+
+    def _begin_process(self) -> None:
+        try:
+            gate.load(_RUNTIME_METRICS)
+            from ..runtime_metrics.observer import RuntimeMetrics
+
+            self._process = RuntimeMetrics(self._last_ns)
+        except Exception as error:  # noqa: BLE001 - the other metrics are told without it
+            self.runtime_metrics = False
+            faults.report("runtime metrics", error)
+
+    def end(self) -> None:
+        """Leave the process alone again: after the last collection."""
+        self.runtime_metrics = False
+        process, self._process = self._process, None
+        if process is not None:
+            process.end()
 
     def _losses(self, now: int) -> list[MetricPoint]:
         """Return what was lost since the last time, as a metric of its own."""
@@ -154,3 +196,5 @@ class Collector:
         self._told_lost = 0
         self._last_ns = time_ns()
         self.due = self._whole_due = monotonic() + self._interval
+        if self._process is not None:
+            self._process.after_fork()

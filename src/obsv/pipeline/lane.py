@@ -16,7 +16,7 @@ from ..hotpath.span import SUPPRESSED, attach, detach
 from ..hotpath.turn import Turn
 from . import gate
 from .accounting import Account
-from .batch import LATER, SIGNALS, Batch, Refused, Retry, Sent
+from .batch import LATER, Batch, Refused, Retry, Sent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class Lane:
         self._settings = settings
         self._resource = resource
         self._collector = collector
-        self._signals = tuple(signal for signal in SIGNALS if signal in signals)
+        self._signals = tuple(signals)
         self._inherited: list[Any] = []
         self.guard: Guard | None = None
         self._reset()
@@ -433,7 +433,7 @@ class Lane:
                         break
                     if signal == "metrics":  # each item is what one collection found
                         items = [point for points in items for point in points]
-                    spans = pending.queue.taken if signal == "traces" else None
+                    spans = pending.queue.taken if signal in ("traces", "spans") else None
                     pending.batch = Batch(signal, items, self._resource, spans)
                     pending.attempts = 0
                     pending.since = monotonic()

@@ -77,8 +77,10 @@ class Platform:
             sinks["traces"] += ("xray",)
         result: dict[str, object] = dict(sinks)
         function = self.environ.get("AWS_LAMBDA_FUNCTION_NAME")
-        if self.name == "lambda" and function:
-            result["service"] = function
+        if self.name == "lambda":
+            result["runtime_metrics"] = False  # an environment serves one request at a time, and sleeps between them
+            if function:
+                result["service"] = function
         return result
 
 

@@ -171,6 +171,7 @@ class EmfStdoutSink(EmfSink):
 
     imports = (
         "select",
+        "obsv.emf.entity",
         "obsv.emf.layout",
         "obsv.emf.shape",
         "obsv.pipeline.shortcut",

@@ -1,0 +1,1 @@
+"""What the interpreter and the process use, as metrics. Loaded only where it is measured."""
