@@ -600,6 +600,7 @@ def test_the_library_is_not_loaded_and_starts_nothing(daemon: Daemon, tmp_path: 
         loaded = {"botocore", "requests", "wrapt", "pkg_resources"} & set(sys.modules)
         assert not loaded, loaded
         assert all(thread.name.startswith("obsv") for thread in set(threading.enumerate()) - before)
+        assert obsv.status()["patches"]["aws_xray_sdk"] == "patched"
         assert xray_recorder.__module__ == "aws_xray_sdk.core.async_recorder"
         """,
     )

@@ -79,7 +79,7 @@ REGISTRY: dict[str, Entry] = {
     name: Entry(name, module, requires)
     for name, module, requires in (
         ("asgi", "starlette", "starlette >= 0.27"),
-        ("aws_xray_sdk", "aws_xray_sdk.core.recorder", "aws-xray-sdk >= 2.8"),
+        ("aws_xray_sdk", "aws_xray_sdk.core", "aws-xray-sdk >= 2.8"),
         ("botocore", "botocore", "botocore >= 1.29"),
         ("flask", "flask", "flask >= 2.2"),
         ("futures", "concurrent.futures", None),

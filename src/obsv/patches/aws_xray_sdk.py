@@ -26,8 +26,8 @@ def adopt() -> None:
     """Put the bridge's methods in the place of the library's."""
     from ..xray.bridge import config, context, patcher, recorder
 
-    module = sys.modules["aws_xray_sdk.core.recorder"]
-    if module.AWSXRayRecorder is recorder.AWSXRayRecorder:
+    module = sys.modules.get("aws_xray_sdk.core.recorder")  # ours is loaded when it is named
+    if module is None or module.AWSXRayRecorder is recorder.AWSXRayRecorder:
         return
     for ours, name in (
         (recorder.AWSXRayRecorder, "recorder"),

@@ -9,6 +9,8 @@ from obsv.hotpath import faults
 VERSION = "2.15.0"
 """The version of aws-xray-sdk whose API this is."""
 
+__version__ = VERSION  # for the patch, which would have to load importlib.metadata to find it
+
 _ON = frozenset(("y", "yes", "t", "true", "on", "1"))
 _OFF = frozenset(("n", "no", "f", "false", "off", "0"))
 

@@ -20,7 +20,7 @@ _HERE = "obsv.xray.bridge."
 
 # Module of the library: our module, and the names to take from it. Several are separated by semicolons.
 _CONTENTS = {
-    "": "config: SDKConfig global_sdk_config",
+    "": "config: SDKConfig global_sdk_config __version__",
     "version": "config: VERSION",
     "sdk_config": "config: SDKConfig",
     "core": "recorder: xray_recorder AWSXRayRecorder AsyncAWSXRayRecorder; patcher: patch patch_all",
