@@ -21,7 +21,8 @@ def status() -> dict[str, Any]:
         path is used), ``patches`` (obsv's own: name to what became of it), ``instrumentors`` (OpenTelemetry's, for
         libraries without a patch: the same, with the distribution that each comes from), ``agents`` (others that were
         noticed, with the patches that are left to them), ``sinks`` (name to signal to ``sent``, ``waiting``,
-        ``dropped`` by reason, ``retries`` and ``last_error``; after ``shutdown()`` those of the last run) and
+        ``dropped`` by reason, ``retries`` and ``last_error``; after ``shutdown()`` those of the last run), ``kept``
+        (traces that were kept although nobody sampled them, by reason; empty where the setting ``keep`` is off) and
         ``errors`` (places in obsv that failed, with counts).
 
     Example:
@@ -43,6 +44,7 @@ def status() -> dict[str, Any]:
                 "retries": 0,
                 "last_error": next(reversed(lost), None),
             }
+    keeper = last.sampling.keeper if last is not None and last.sampling is not None else None
     return {
         "enabled": running is not None,
         "service": None if running is None else running.settings.service,
@@ -53,6 +55,7 @@ def status() -> dict[str, Any]:
         "instrumentors": _instrumentors(),
         "agents": patches.left(),
         "sinks": sinks,
+        "kept": {} if keeper is None else keeper.status(),
         "errors": _errors(),
     }
 

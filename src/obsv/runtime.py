@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .pipeline import Lane
+    from .sampling import Sampling
     from .settings import Settings
     from .sinks.base import Sink
 
@@ -71,6 +72,7 @@ class Runtime:
         resource: The attributes that every record carries.
         pipeline: The sinks and their threads.
         immediate: Sinks that write logs in the caller's thread.
+        sampling: What decides on traces, where it is more than a share.
         by_itself: Whether ``obsv run`` started it, and not the program.
     """
 
@@ -84,6 +86,7 @@ class Runtime:
         self.resource = dict(resource_attributes(settings))
         self.pipeline = Pipeline(settings, self.resource)
         self.immediate: list[Any] = []
+        self.sampling: Sampling | None = None
         self._restore_signals: list[Callable[[], None]] = []
 
     def start(self) -> None:
@@ -110,6 +113,10 @@ class Runtime:
         hot.set_part(settings.queue_records)
         propagation.start(settings)
         outlet.governor = None
+        if settings.keep or settings.centralised():
+            from .sampling import Sampling
+
+            self.sampling = Sampling(settings, self.resource, outlet)
         if settings.plugs_in():
             from .otel.setup import use
 
@@ -186,6 +193,8 @@ class Runtime:
         """Take everything down again; what is queued leaves first."""
         patches.stop()
         hot.OUTLET.enabled = False
+        if self.sampling is not None:
+            self.sampling.stop()
         guests_are_done = _start_guests(timeout, guests_leave)
         everything = self.pipeline.close(timeout)
         everything = guests_are_done() and everything
@@ -217,6 +226,8 @@ class Runtime:
 
         self.resource.update(resource_attributes(self.settings))  # another process, another instance
         metrics.METER.starter = self.pipeline.start_metrics
+        if self.sampling is not None:
+            self.sampling.after_fork()
         from .logs import outlet
 
         outlet.forget_losses()

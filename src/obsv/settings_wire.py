@@ -122,6 +122,16 @@ def parse_daemon_address(value: object) -> str:
     return f"{host}:{port}"
 
 
+def parse_tcp_address(value: object) -> str:
+    """The TCP address "host:port" out of AWS_XRAY_DAEMON_ADDRESS, where UDP has the same one or its own."""
+    udp = parse_daemon_address(value)
+    for part in str(value).split():
+        if part.startswith("tcp:"):
+            host, port = _host_and_port(part[4:], 2000, DAEMON_ALLOWED)
+            return f"{host}:{port}"
+    return udp
+
+
 def _host_and_port(text: str, default_port: int | None, allowed: str) -> tuple[str, int | None]:
     """`"[::1]:2000"` -> `("[::1]", 2000)`."""
     if text.startswith("["):
@@ -172,4 +182,5 @@ URL: Kind[str] = Kind(
     mask=mask_url,
 )
 DAEMON: Kind[str] = Kind("address", parse_daemon_address, DAEMON_ALLOWED)
+TCP: Kind[str] = Kind("address", parse_tcp_address, DAEMON_ALLOWED)
 NAMESPACE: Kind[str] = Kind("namespace", parse_namespace, NAMESPACE_ALLOWED)

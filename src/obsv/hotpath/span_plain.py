@@ -95,6 +95,7 @@ def leave(
         or not self.recording
         or self.trace is not None
         or outlet.listener is not None
+        or outlet.keeper is not None
         or self.generation != common._generation
         or not self.flags & 1
     ):
