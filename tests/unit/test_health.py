@@ -26,6 +26,7 @@ KEYS = {
     "agents",
     "sinks",
     "errors",
+    "kept",
 }
 
 
