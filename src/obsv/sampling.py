@@ -1,4 +1,4 @@
-"""What decides which traces are kept, where it is more than a share: X-Ray's sampling rules, and what matters at the end.
+"""What decides which traces are kept, where it is more than a share: X-Ray's sampling rules, and what the end shows.
 
 Loaded by :mod:`obsv.runtime` where the setting ``sampler`` is ``xray`` or ``keep`` is on.
 """

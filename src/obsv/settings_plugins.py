@@ -40,8 +40,8 @@ class SamplerChoice:
 
     `name` is one of SAMPLERS or an entry point's of the group `opentelemetry_traces_sampler`; `argument` is the text
     of the argument, None without one. `ratio` is the share that one of SAMPLERS keeps of new traces, `parent_based`
-    whether it leaves the decision to the caller where there is one; both None for an entry point. `endpoint` (None: that
-    of the daemon) and `interval` are for XRAY.
+    whether it leaves the decision to the caller where there is one; both None for an entry point. `endpoint` (None: the
+    daemon's) and `interval` are for XRAY.
     """
 
     __slots__ = ("argument", "endpoint", "interval", "name", "parent_based", "ratio")
@@ -65,7 +65,7 @@ class SamplerChoice:
 
     def _read_argument(self, text: str) -> None:
         for word in text.split(","):
-            key, mark, value = [part.strip() for part in word.partition("=")]
+            key, _, value = [part.strip() for part in word.partition("=")]
             if key == "endpoint" and (value == "aws" or value.startswith(("http://", "https://"))):
                 self.endpoint = value if value == "aws" else URL.parse(value)
             elif key == "polling_interval":

@@ -150,6 +150,20 @@ def test_statistics_of_matched_rules(service: SamplingService) -> None:
     assert len(service.at(TARGETS)) == 1  # nothing has matched since
 
 
+def test_the_thread_reports_by_itself(service: SamplingService) -> None:
+    service.targets = [{"RuleName": "Default", "FixedRate": 0.25, "Interval": 10}]
+    decider = Decider(SERVICE, service.url)
+    decider.poller.targets_interval = 0.05
+    decider.decide(0, {})
+    wait_until(lambda: decider.rules, "rules")
+    decider.decide(0, {})
+    wait_until(lambda: decider.decide(0, {})[0] == 4.0, "the targets' rate")
+    decider.poller.stop()
+    assert len(service.at(TARGETS)) == 1
+    [told] = service.at(TARGETS)[0]["SamplingStatisticsDocuments"]
+    assert told["SampledCount"] == told["RequestCount"] >= 1
+
+
 def test_at_most_25_documents_a_request(service: SamplingService) -> None:
     service.pages = [[record(RuleName=f"r{number}", URLPath=f"/{number}", FixedRate=1.0) for number in range(60)]]
     decider = decider_at(service)
@@ -199,7 +213,9 @@ def test_documents_follow_the_shapes_of_the_api(service: SamplingService) -> Non
     model = pytest.importorskip("botocore.model")
     validate = pytest.importorskip("botocore.validate")
     shapes = model.ServiceModel(loaders.Loader().load_service_model("xray", "service-2"))
-    service.pages = [[record(RuleName="r", FixedRate=1.0, SamplingRateBoost={"MaxRate": 1, "CooldownWindowMinutes": 0})]]
+    service.pages = [
+        [record(RuleName="r", FixedRate=1.0, SamplingRateBoost={"MaxRate": 1, "CooldownWindowMinutes": 0})]
+    ]
     decider = decider_at(service)
     decider.decide(0, {})
     decider.ended("r", failed=True, sampled=True)
@@ -284,7 +300,9 @@ def test_requests_to_x_ray_itself_are_signed(service: SamplingService, monkeypat
             request.context["timestamp"] = headers["X-Amz-Date"]
             super()._modify_request_before_signing(request)
 
-    request = AWSRequest("POST", service.url + path, {"Content-Type": "application/json"}, json.dumps(document).encode())
+    request = AWSRequest(
+        "POST", service.url + path, {"Content-Type": "application/json"}, json.dumps(document).encode()
+    )
     Then(Credentials("testing", "testing"), "xray", "us-east-1").add_auth(request)
     assert request.headers["X-Amz-Date"] == headers["X-Amz-Date"]
     assert request.headers["Authorization"] == headers["Authorization"]
@@ -463,7 +481,10 @@ def test_a_service_that_hangs_holds_up_neither_requests_nor_the_end() -> None:
     with socket.create_server(("127.0.0.1", 0)) as hanging:
         code = _PROGRAM + "with obsv.span('a'): pass\ntime.sleep(0.3)\nprint(decider.rules)"
         done = run(
-            code, OBSV_SAMPLER=f"xray:endpoint=http://127.0.0.1:{hanging.getsockname()[1]}", OBSV_TRACES="none", timeout=4.5
+            code,
+            OBSV_SAMPLER=f"xray:endpoint=http://127.0.0.1:{hanging.getsockname()[1]}",
+            OBSV_TRACES="none",
+            timeout=4.5,
         )
     assert (done.returncode, done.stdout, done.stderr) == (0, "None\n", "")
 
@@ -513,7 +534,9 @@ def test_a_request_of_flask_is_matched_by_path_host_and_method(service: Sampling
     flask = pytest.importorskip("flask")
     service.pages = [
         [
-            record(RuleName="r", URLPath="/orders/*", Host="shop.example", HTTPMethod="POST", FixedRate=1.0, Priority=1),
+            record(
+                RuleName="r", URLPath="/orders/*", Host="shop.example", HTTPMethod="POST", FixedRate=1.0, Priority=1
+            ),
             record(RuleName="Default"),
         ]
     ]

@@ -572,14 +572,13 @@ class Span(Readable):
             if trace is not None:
                 trace.fate = _UNDECIDED
         else:
-            above: LocalTrace | None = parent.trace
-            # The trace is taken from a span that ends: what begins below it then is not recorded.
-            if above is None or above.fate != _UNDECIDED or parent.generation != _generation:
+            above: LocalTrace | None = parent.trace  # None once the parent has ended: what begins then is not recorded
+            if above is None or above.fate != _UNDECIDED:
                 self.recording = False
-            elif parent.scope.outlet is not outlet:
-                self.recording = False
-            else:
+            elif parent.generation == _generation and parent.scope.outlet is outlet:
                 self._share(above)
+            else:
+                self.recording = False
 
     def draw_ids(self, root: bool) -> None:
         """Give the span an id, and a trace id where it begins a trace."""
@@ -712,8 +711,8 @@ class Span(Readable):
             return
         trace.state = state
         trace.fate = _KEPT
-        for each in spans:
-            span: Span = each
+        for one in spans:
+            span: Span = one
             span.flags |= 1
             span.tracestate = state
         for each in outlet.queues:

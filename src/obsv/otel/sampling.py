@@ -193,5 +193,9 @@ def govern(outlet: Outlet, sampler: Any, generator: Any, metrics: Any = None) ->
     if ratio is not None:
         outlet.governor = outlet.sampler = None
         outlet.set_ratio(ratio)
+        if outlet.keeper is not None:
+            outlet.keeper.weight = 1.0 / ratio if ratio else 0.0
     else:
+        if outlet.keeper is not None:
+            outlet.keeper.weight = 0.0  # which share it is, only the sampler knows
         outlet.governor = Governor(sampler, generator, outlet.listener, metrics)

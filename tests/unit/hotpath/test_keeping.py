@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,11 +40,11 @@ def keeper(finished: Finished) -> Iterator[Keeper]:
 
 
 def fail(name: str = "r", child: str | None = None) -> None:
-    with pytest.raises(OSError), span(name):
+    with suppress(TimeoutError), span(name):
         if child:
             with span(child):
                 pass
-        raise OSError
+        raise TimeoutError
 
 
 def lasting(milliseconds: float, name: str = "r") -> Span:
@@ -86,10 +87,10 @@ def test_a_failed_trace_is_kept_whole(finished: Finished, keeper: Keeper) -> Non
 def test_while_it_runs_it_tells_others_that_it_is_not_sampled(finished: Finished, keeper: Keeper) -> None:
     from obsv.hotpath.headers import inject
 
-    with pytest.raises(OSError), span("r"):
+    with suppress(TimeoutError), span("r"):
         carrier: dict[str, str] = {}
         inject(carrier)
-        raise OSError
+        raise TimeoutError
     assert any(value.endswith("-02") or "Sampled=0" in value for value in carrier.values())
     assert finished.one().flags & 1
 
@@ -143,7 +144,7 @@ def test_what_was_long_ago_fades(keeper: Keeper) -> None:
 def test_buckets_are_in_order_and_an_eighth_wide(one: int, other: int) -> None:
     low, high = sorted((one, other))
     assert 0 <= bucket_of(low) <= bucket_of(high) <= 255
-    if 1 << 20 <= low and high < 1 << 44 and high >= low * 9 // 8 + 2048:
+    if low >= 1 << 20 and high < 1 << 44 and high >= low * 9 // 8 + 2048:
         assert bucket_of(low) < bucket_of(high)
 
 
@@ -220,11 +221,11 @@ def test_what_begins_after_the_end_of_a_dropped_trace_is_not_recorded(finished: 
 
 
 def test_a_long_trace_keeps_its_newest_spans(finished: Finished, keeper: Keeper) -> None:
-    with pytest.raises(OSError), span("r"):
+    with suppress(TimeoutError), span("r"):
         for number in range(1300):
             with span(f"child {number}"):
                 pass
-        raise OSError
+        raise TimeoutError
     names = finished.names()
     assert len(names) <= 512
     assert names[-2:] == ["child 1299", "r"]
@@ -240,9 +241,9 @@ def test_spans_of_another_outlet_are_not_recorded_below(finished: Finished, keep
 
 
 def test_a_keeper_that_is_taken_away_drops_what_it_has_not_judged(finished: Finished, keeper: Keeper) -> None:
-    with pytest.raises(OSError), span("r"):
+    with suppress(TimeoutError), span("r"):
         OUTLET.keeper = None
-        raise OSError
+        raise TimeoutError
     assert finished.spans() == []
 
 

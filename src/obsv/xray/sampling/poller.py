@@ -139,7 +139,9 @@ class Poller:
         at = int(time())
         # Counts go on while the answer is awaited: what was told is taken off them, and they are not set to 0.
         told = [(state, state.requests, state.sampled, state.borrowed) for state in states]
-        boosts = [(state, state.failed, state.total, state.caught) for state in states if state.rule.boost and state.total]
+        boosts = [
+            (state, state.failed, state.total, state.caught) for state in states if state.rule.boost and state.total
+        ]
         answer = self.client.targets(
             [
                 {

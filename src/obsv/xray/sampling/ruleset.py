@@ -25,6 +25,10 @@ _UNKNOWN: Any = object()
 class RuleSet:
     """The rules that concern a service, in the order in which they are tried.
 
+    Attributes:
+        first: The first of them.
+        looks: Whether it depends on the request which of them matches.
+
     Args:
         rules: All rules, in order.
         service: The service's `name`, `type` and `arn`.
@@ -47,8 +51,8 @@ class RuleSet:
             if old is not None:
                 state.take_over(old)
         self._remembered: dict[Any, RuleState | None] = {}
-        first = self.states[0].rule if self.states else None
-        always = first is None or not (first.request or first.attributes)
+        self.first = self.states[0] if self.states else None
+        always = self.first is None or not (self.first.rule.request or self.first.rule.attributes)
         fields = {name for state in self.states for name, _ in state.rule.request}
         self.looks_at = () if always else tuple([name for name in FACTS if name in fields])
         keys = {key for state in self.states for key in state.rule.attributes}
@@ -59,7 +63,7 @@ class RuleSet:
     def find(self, attributes: Mapping[str, Any]) -> RuleState | None:
         """Return the first rule that a request with these attributes matches, None when there is none."""
         if not self.looks:
-            return self.states[0] if self.states else None
+            return self.first
         request = {name: FACTS[name](attributes) for name in self.looks_at}
         values = [attributes.get(key) for key in self.attributes]
         key = (*request.values(), *[None if value is None else as_text(value) for value in values])

@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     from obsv.hotpath.span import Span
 
 RULE = "aws.xray.sampling_rule"
-"""Attribute of a root span: the name of the rule that decided. In a segment it becomes `aws.xray.sampling_rule_name`."""
+"""Attribute of a root span: the name of the rule that decided; in a segment `aws.xray.sampling_rule_name`."""
 
 LIFETIME = 3600.0
 """Seconds after which rules that could not be read again are no longer followed (AWS X-Ray SDKs)."""
 
 FALLBACK = Rule({"RuleName": "fallback", "ReservoirSize": 1, "FixedRate": 0.05})
 """What holds without rules: one request a second, and 5 % of the others (X-Ray developer guide, "Default rule")."""
+
+
+_NOTHING: Mapping[str, Any] = {}
 
 
 class Decider:
@@ -44,24 +47,21 @@ class Decider:
         self.fallback = RuleState(FALLBACK)
         self.poller = Poller(self, endpoint, interval)
 
-    def find(self, now: float) -> RuleSet | None:
-        """Return the rules that hold now, None when there are none or they are too old. Sees that they are read."""
-        if not self.poller.started:
-            self.poller.start()
-        return self.rules if now < self.expires else None
-
     def decide(self, trace_lo: int, attributes: Mapping[str, Any]) -> tuple[float, str | None]:
         """Decide on a trace by its root.
 
         Returns:
             How many traces it stands for, 0 when it is not kept; and the name of the rule, None for the fallback.
         """
+        if not self.poller.started:
+            self.poller.start()
         now = monotonic()
-        rules = self.find(now)
-        state = rules.find(attributes) if rules is not None else None
-        if state is None:
-            return self.fallback.decide(trace_lo, now), None
-        return state.decide(trace_lo, now), state.rule.name
+        rules = self.rules
+        if rules is not None and now < self.expires:
+            state = rules.find(attributes) if rules.looks else rules.first
+            if state is not None:
+                return state.decide(trace_lo, now), state.rule.name
+        return self.fallback.decide(trace_lo, now), None
 
     def adopt(self, rules: list[Rule], now: float, due: float) -> None:
         """Follow these rules from now on."""
@@ -97,7 +97,7 @@ class XRaySampler:
     def __call__(self, span: Span, _: Any) -> bool:
         decider = self.decider
         rules = decider.rules
-        weight, rule = decider.decide(span.trace_lo, span.attributes if rules is not None and rules.looks else {})
+        weight, rule = decider.decide(span.trace_lo, span.attributes if rules is not None and rules.looks else _NOTHING)
         if weight or self.keeps:
             if rule is not None:
                 span.set_attribute(RULE, rule)

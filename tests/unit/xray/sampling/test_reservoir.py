@@ -104,7 +104,9 @@ def test_targets_of_the_sample() -> None:
 
 def test_targets_of_the_sample_for_a_remote_sampler() -> None:
     document = json.loads((DOCUMENTS / "test-remote-sampler_sampling-targets-response-sample.json").read_text())
-    for target, quota, interval in zip(document["SamplingTargetDocuments"], (100_000, 100), (86_400, 1000), strict=True):
+    for target, quota, interval in zip(
+        document["SamplingTargetDocuments"], (100_000, 100), (86_400, 1000), strict=True
+    ):
         rule = state(rate=1.0)
         rule.apply(target, AHEAD)
         assert (rule.rate, rule.reservoir.quota, rule.interval) == (0.0, quota, interval)
@@ -116,7 +118,9 @@ def test_local_rules_of_the_sample_are_those_of_the_fallback() -> None:
     assert (FALLBACK.size, FALLBACK.rate) == (default["fixed_target"], default["rate"])
 
 
-odd = st.none() | st.booleans() | st.floats() | st.text(max_size=3) | st.integers() | st.lists(st.integers(), max_size=2)
+odd = (
+    st.none() | st.booleans() | st.floats() | st.text(max_size=3) | st.integers() | st.lists(st.integers(), max_size=2)
+)
 
 
 @given(

@@ -196,7 +196,9 @@ fields = st.sampled_from(
 )
 
 
-@given(st.lists(json_values | st.fixed_dictionaries({"SamplingRule": st.dictionaries(fields, json_values)})) | json_values)
+@given(
+    st.lists(json_values | st.fixed_dictionaries({"SamplingRule": st.dictionaries(fields, json_values)})) | json_values
+)
 def test_any_answer_is_read(records: Any) -> None:
     rules, bad = read_rules(records)
     assert all(0 <= each.rate <= 1 and each.size >= 0 for each in rules)
