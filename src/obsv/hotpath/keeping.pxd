@@ -7,7 +7,7 @@ cpdef int bucket_of(long long duration)
 @cython.final
 cdef class Share:
     cdef public long long second, threshold
-    cdef public Py_ssize_t came, taken, turn
+    cdef public Py_ssize_t came, taken, turn, owed
     cdef public double chance
 
 @cython.final
@@ -16,7 +16,8 @@ cdef class Budget:
     cdef public Py_ssize_t most, over, taken, active, asked
     cpdef bint admit(self, Share share, long long random, long long second)
     cdef _renew(self, Share share, long long second)
-    cpdef after(self, Share share)
+    @cython.locals(weight=double)
+    cpdef double after(self, Share share) except -1
     cdef _set(self, Share share, double chance)
 
 @cython.final

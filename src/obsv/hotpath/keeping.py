@@ -41,6 +41,7 @@ _MAX_ROUTES = 1000
 _BUCKETS = cython.declare(cython.long, 256)
 _EVERY = cython.declare(cython.long, 64)  # durations after which the limit is looked for again
 _FADE = cython.declare(cython.long, 8192)  # durations after which the older ones count half
+_FORGET = 10  # seconds
 _LEAST = 100  # durations of a route that must be known before one is slow
 
 
@@ -68,13 +69,14 @@ class Share:
         threshold: The rejection threshold that holds now.
         chance: The probability that it stands for.
         turn: At so many taken, the chance is halved.
+        owed: Traces that came when nothing was left; the next one that is kept stands for them too.
     """
 
-    __slots__ = ("came", "chance", "second", "taken", "threshold", "turn")
+    __slots__ = ("came", "chance", "owed", "second", "taken", "threshold", "turn")
 
     def __init__(self) -> None:
         self.second = -1
-        self.came = self.taken = self.turn = 0
+        self.came = self.taken = self.turn = self.owed = 0
         self.threshold = 0
         self.chance = 1.0
 
@@ -85,7 +87,7 @@ class Budget:
     When more come than may be kept, those with the greatest randomness are: services that keep the same share so keep
     the same traces. The share is told by how many came in the second before, and is halved whenever half of what is
     left of this second's budget is used, so a burst has a tail as well as a head. What comes when nothing is left is
-    counted in ``over``: nothing stands for it.
+    counted in ``over``, until a trace of the same share stands for it, which has to come within ten seconds.
 
     Args:
         most: Traces a second; no more are kept, by whatever route.
@@ -114,6 +116,7 @@ class Budget:
         # A quarter is for those that have had nothing in this second: one noisy route must not silence the others.
         if self.taken >= (self.most - self.most // 4 if share.taken else self.most):
             self.over += 1
+            share.owed += 1
             return False
         self.taken += 1
         share.taken += 1
@@ -121,6 +124,8 @@ class Budget:
 
     def _renew(self, share: Share, second: int) -> None:
         self.active += 1
+        if second > share.second + _FORGET:
+            share.owed = 0  # a weight must not tell tomorrow of a storm of today
         came = share.came if second == share.second + 1 else 0
         fair = max(1, self.most // self.asked)
         # Half of it is aimed at, which leaves room for more than there were before.
@@ -128,12 +133,17 @@ class Budget:
         share.second, share.came, share.taken = second, 0, 0
         share.turn = max(1, fair // 2)
 
-    def after(self, share: Share) -> None:
-        """Halve the chance of the next ones, where half of what was left is used."""
+    def after(self, share: Share) -> float:
+        """Return what the trace that was just admitted stands for, and make the next ones less likely where half of
+        what was left is used."""
+        weight = weight_of(share.threshold) + share.owed
+        self.over -= share.owed
+        share.owed = 0
         if share.taken >= share.turn:
             left = max(1, self.most // self.asked) - share.taken
             share.turn = share.taken + max(1, (left + 1) // 2)
             self._set(share, share.chance / 2)
+        return weight
 
     def _set(self, share: Share, chance: float) -> None:
         share.threshold = threshold_of(chance)
@@ -267,10 +277,9 @@ class Keeper:
         if not budget.admit(share, randomness(root.trace_lo, root.tracestate), now // 1_000_000_000):
             return None
         threshold = share.threshold
-        budget.after(share)
         self.kept[reason] += 1
         root.append(REASON, REASONS[reason])
-        root.append(WEIGHT, weight_of(threshold) if threshold else 1)
+        root.append(WEIGHT, budget.after(share))
         return with_threshold(root.tracestate, threshold)
 
     def _new_route(self, name: str, now: int) -> Route:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from obsv.hotpath import keeping
 from obsv.hotpath import span as hot
 from obsv.hotpath.keeping import REASON, WEIGHT, Budget, Keeper, Route, Share, bucket_of
-from obsv.hotpath.probability import BITS, weight_of
+from obsv.hotpath.probability import BITS
 from obsv.hotpath.span import OUTLET, SCOPE, SERVER, Outlet, Remote, Scope, Span, attach, detach, span, start_span
 
 if TYPE_CHECKING:
@@ -322,8 +322,7 @@ class Clock:
             share = arrivals[index][0]
             if self.budget.admit(share, self.random.randrange(BITS), self.second):
                 kept[index][0] += 1
-                kept[index][1] += weight_of(share.threshold)
-                self.budget.after(share)
+                kept[index][1] += self.budget.after(share)
         self.second += 1
         return [(int(count), weight) for count, weight in kept]
 
@@ -349,9 +348,29 @@ def test_what_fits_is_kept_and_stands_for_itself() -> None:
 def test_weights_restore_the_count_of_a_storm(most: int, rate: int) -> None:
     clock = Clock(most)
     share = Share()
-    clock.pass_second((share, rate))  # what comes as a surprise may go over the budget
     weights = [clock.pass_second((share, rate))[0][1] for _ in range(400)]
     assert sum(weights) / len(weights) == pytest.approx(rate, rel=0.1)
+
+
+def test_what_a_surprise_left_out_is_in_the_weight_of_the_next_one() -> None:
+    clock = Clock(10)
+    share = Share()
+    clock.pass_second((share, 10_000))
+    over = clock.budget.over
+    assert over > 1000
+    clock.second += 2
+    assert clock.pass_second((share, 1)) == [(1, 1.0 + over)]
+    assert clock.budget.over == 0
+
+
+def test_a_storm_of_yesterday_is_in_no_weight() -> None:
+    clock = Clock(10)
+    share = Share()
+    clock.pass_second((share, 10_000))
+    over = clock.budget.over
+    clock.second += 3600
+    assert clock.pass_second((share, 1)) == [(1, 1.0)]
+    assert clock.budget.over == over
 
 
 def test_a_noisy_route_does_not_silence_another() -> None:
