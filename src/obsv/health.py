@@ -22,7 +22,8 @@ def status() -> dict[str, Any]:
         libraries without a patch: the same, with the distribution that each comes from), ``agents`` (others that were
         noticed, with the patches that are left to them), ``sinks`` (name to signal to ``sent``, ``waiting``,
         ``dropped`` by reason, ``retries`` and ``last_error``; after ``shutdown()`` those of the last run),
-        ``logs`` (what the rate limit left out, and what the buffer holds, let out and threw away) and
+        ``logs`` (what the rate limit left out, and what the buffer holds, let out and threw away), ``kept``
+        (traces that were kept although nobody sampled them, by reason; empty where the setting ``keep`` is off) and
         ``errors`` (places in obsv that failed, with counts).
 
     Example:
@@ -44,6 +45,7 @@ def status() -> dict[str, Any]:
                 "retries": 0,
                 "last_error": next(reversed(lost), None),
             }
+    keeper = last.sampling.keeper if last is not None and last.sampling is not None else None
     return {
         "enabled": running is not None,
         "service": None if running is None else running.settings.service,
@@ -55,6 +57,7 @@ def status() -> dict[str, Any]:
         "agents": patches.left(),
         "sinks": sinks,
         "logs": _logs(),
+        "kept": {} if keeper is None else keeper.status(),
         "errors": _errors(),
     }
 

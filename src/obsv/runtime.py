@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from .hotpath.queue import BoundedQueue
     from .pipeline import Lane
+    from .sampling import Sampling
     from .settings import Settings
     from .sinks.base import Sink
 
@@ -74,6 +75,7 @@ class Runtime:
         pipeline: The sinks and their threads.
         guard: Masks secrets in what leaves, None where none are masked.
         immediate: Sinks that write logs in the caller's thread.
+        sampling: What decides on traces, where it is more than a share.
         by_itself: Whether ``obsv run`` started it, and not the program.
     """
 
@@ -88,6 +90,7 @@ class Runtime:
         self.pipeline = Pipeline(settings, self.resource)
         self.guard: Guard | None = None
         self.immediate: list[Any] = []
+        self.sampling: Sampling | None = None
         self._restore_signals: list[Callable[[], None]] = []
 
     def start(self) -> None:
@@ -117,6 +120,10 @@ class Runtime:
         hot.set_part(settings.queue_records)
         propagation.start(settings)
         outlet.governor = None
+        if settings.keep or settings.centralised():
+            from .sampling import Sampling
+
+            self.sampling = Sampling(settings, self.resource, outlet)
         if settings.plugs_in():
             from .otel.setup import use
 
@@ -221,6 +228,8 @@ class Runtime:
         for hear in (_hear_asyncio, _hear_uvloop):
             patches.forget(hear)
         hot.OUTLET.enabled = False
+        if self.sampling is not None:
+            self.sampling.stop()
         guests_are_done = _start_guests(timeout, guests_leave)
         everything = self.pipeline.close(timeout)
         everything = guests_are_done() and everything
@@ -257,6 +266,8 @@ class Runtime:
 
         self.resource.update(resource_attributes(self.settings))  # another process, another instance
         metrics.METER.starter = self.pipeline.start_metrics
+        if self.sampling is not None:
+            self.sampling.after_fork()
         from .logs import outlet
 
         outlet.forget_losses()

@@ -88,9 +88,14 @@ class Settings(Table):
             return self.sample
         return chosen.ratio
 
+    def centralised(self) -> bool:
+        """Whether X-Ray's sampling rules decide: `sampler` says so, and `sample` does not come from a higher place."""
+        chosen = self.sampler
+        return chosen is not None and chosen.name == "xray" and self.rank("sampler") <= self.rank("sample")
+
     def plugs_in(self) -> bool:
         """Whether the sampler or the id generator is one of another package's, by its entry point."""
-        foreign = self.sampler is not None and self.sampler.ratio is None
+        foreign = self.sampler is not None and self.sampler.parent_based is None
         return foreign or self.id_generator not in (None, "random", "xray")
 
     def xray_ids(self) -> bool:

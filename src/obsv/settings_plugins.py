@@ -5,7 +5,8 @@ generator, the resource detectors.
 from __future__ import annotations
 
 from .settings_lists import installed, words
-from .settings_parse import NOTHING, RATIO, InvalidError, Kind
+from .settings_parse import NOTHING, RATIO, InvalidError, Kind, number
+from .settings_wire import URL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,27 +28,52 @@ OWN = "obsv"
 are not found; with an argument, the share."""
 
 
+XRAY = "xray"
+"""X-Ray's centralised sampling; its argument is `endpoint=http://localhost:2000,polling_interval=300`
+(OpenTelemetry SDK environment variables, `xray`)."""
+
+XRAY_ALLOWED = "endpoint=URL (or endpoint=aws) and polling_interval=SECONDS, separated by commas"
+
+
 class SamplerChoice:
     """A sampler by name, as `OTEL_TRACES_SAMPLER` and its `_ARG` give it.
 
     `name` is one of SAMPLERS or an entry point's of the group `opentelemetry_traces_sampler`; `argument` is the text
     of the argument, None without one. `ratio` is the share that one of SAMPLERS keeps of new traces, `parent_based`
-    whether it leaves the decision to the caller where there is one; both None for an entry point.
+    whether it leaves the decision to the caller where there is one; both None for an entry point. `endpoint` (None: the
+    daemon's) and `interval` are for XRAY.
     """
 
-    __slots__ = ("argument", "name", "parent_based", "ratio")
+    __slots__ = ("argument", "endpoint", "interval", "name", "parent_based", "ratio")
 
     def __init__(self, name: str, argument: str | None = None) -> None:
         self.name = name
         self.argument = argument
         self.ratio: float | None = None
         self.parent_based: bool | None = None
+        self.endpoint: str | None = None
+        self.interval = 300.0
+        if name == XRAY:
+            self.parent_based = True
+            self._read_argument(argument or "")
         if name in SAMPLERS or name == OWN:
             self.parent_based = name.startswith("parentbased_") or name == OWN
             kind = name.removeprefix("parentbased_")
             self.ratio = {"always_on": 1.0, "always_off": 0.0}.get(kind)
             if self.ratio is None:
                 self.ratio = RATIO.parse(argument) if argument else 1.0
+
+    def _read_argument(self, text: str) -> None:
+        for word in text.split(","):
+            key, _, value = [part.strip() for part in word.partition("=")]
+            if key == "endpoint" and (value == "aws" or value.startswith(("http://", "https://"))):
+                self.endpoint = value if value == "aws" else URL.parse(value)
+            elif key == "polling_interval":
+                self.interval = number(value, XRAY_ALLOWED)
+                if not 1 <= self.interval <= 86_400:
+                    raise InvalidError(XRAY_ALLOWED)
+            elif word.strip():
+                raise InvalidError(XRAY_ALLOWED)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SamplerChoice) and (self.name, self.argument) == (other.name, other.argument)
@@ -59,7 +85,7 @@ class SamplerChoice:
         return f"<SamplerChoice {show_sampler(self)}>"
 
 
-SAMPLER_ALLOWED = f"one of {', '.join(SAMPLERS)}, or an installed OpenTelemetry sampler"
+SAMPLER_ALLOWED = f"one of {', '.join(SAMPLERS)}, {XRAY}, or an installed OpenTelemetry sampler"
 
 
 def parse_sampler(value: object) -> SamplerChoice | None:
@@ -77,7 +103,7 @@ def parse_sampler(value: object) -> SamplerChoice | None:
 def sampler_choice(name: str, argument: str | None) -> SamplerChoice:
     """The sampler of this name. Raises InvalidError when there is none, or when its argument is no number."""
     name, argument = name.strip(), argument.strip() if argument else None
-    if name.lower() in SAMPLERS or (name.lower() == OWN and argument):
+    if name.lower() in (*SAMPLERS, XRAY) or (name.lower() == OWN and argument):
         return SamplerChoice(name.lower(), argument)
     if name and installed("opentelemetry_traces_sampler", name):
         return SamplerChoice(name, argument)

@@ -61,6 +61,7 @@ from .settings_wire import (
     LOG_STREAM,
     NAMESPACE,
     ORDER,
+    TCP,
     URL,
 )
 
@@ -332,7 +333,8 @@ class Tracing:
     sampler = Setting(
         SAMPLER,
         None,
-        "OpenTelemetry's sampler, with its argument behind a colon: `traceidratio:0.1`. Without one, `sample` decides.",
+        "OpenTelemetry's sampler, with its argument behind a colon: `traceidratio:0.1`; or `xray`, which follows "
+        "X-Ray's sampling rules. Without one, `sample` decides.",
         Variable("OTEL_TRACES_SAMPLER", sampler_of_variable, "with `OTEL_TRACES_SAMPLER_ARG`"),
         default_text="`parentbased_traceidratio` with `sample`",
     )
@@ -394,6 +396,24 @@ class Tracing:
         "Characters of such an attribute's text.",
         "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
         "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    )
+
+
+class Keeping:
+    """What is kept although nobody sampled it"""
+
+    keep = Setting(
+        FLAG,
+        False,
+        "Keep traces that failed, were slow or are rare, although they were not sampled. What is not sampled is then "
+        "recorded until its local root ends.",
+    )
+    keep_budget = Setting(count(1, 100_000), 10, "Such traces a second, at most.")
+    keep_quantile = Setting(
+        RATIO, 0.99, "Share of a route's traces that are not slow; it is learnt how long those take."
+    )
+    keep_unseen = Setting(
+        duration(1.0), 600.0, "Time after which the next trace of a route counts as rare, as the very first does."
     )
 
 
@@ -703,6 +723,12 @@ class OtherSinks:
         "Attributes that X-Ray indexes as annotations, names or patterns: `order.*`, `*`. `auto` stands for those that "
         "the program sets itself, `http.route`, `error.type` and `messaging.destination.name`.",
     )
+    xray_tcp_address = Setting(
+        TCP,
+        "127.0.0.1:2000",
+        "TCP address of the daemon, agent or collector that is asked for X-Ray's sampling rules.",
+        "AWS_XRAY_DAEMON_ADDRESS",
+    )
     local_path = Setting(PATH, ".obsv/obsv.db", "The local store, one SQLite file for all processes.")
     local_max_bytes = Setting(size(1 << 20), 100 * 1024 * 1024, "Size of the local store; the oldest traces go first.")
 
@@ -713,6 +739,7 @@ GROUPS: tuple[type, ...] = (
     Destinations,
     Logs,
     Tracing,
+    Keeping,
     Queueing,
     ApplicationSignals,
     Redaction,
@@ -730,6 +757,7 @@ class Table(
     Destinations,
     Logs,
     Tracing,
+    Keeping,
     Queueing,
     ApplicationSignals,
     Redaction,

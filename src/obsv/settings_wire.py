@@ -206,6 +206,16 @@ def parse_daemon_address(value: object) -> str:
     return f"{host}:{port}"
 
 
+def parse_tcp_address(value: object) -> str:
+    """The TCP address "host:port" out of AWS_XRAY_DAEMON_ADDRESS, where UDP has the same one or its own."""
+    udp = parse_daemon_address(value)
+    for part in str(value).split():
+        if part.startswith("tcp:"):
+            host, port = _host_and_port(part[4:], 2000, DAEMON_ALLOWED)
+            return f"{host}:{port}"
+    return udp
+
+
 def _host_and_port(text: str, default_port: int | None, allowed: str) -> tuple[str, int | None]:
     """`"[::1]:2000"` -> `("[::1]", 2000)`."""
     if text.startswith("["):
@@ -304,6 +314,7 @@ URL: Kind[str] = Kind(
 )
 DAEMON: Kind[str] = Kind("address", parse_daemon_address, DAEMON_ALLOWED)
 AGENT: Kind[str] = Kind("endpoint", parse_agent_endpoint, AGENT_ALLOWED)
+TCP: Kind[str] = Kind("address", parse_tcp_address, DAEMON_ALLOWED)
 NAMESPACE: Kind[str] = Kind("namespace", parse_namespace, NAMESPACE_ALLOWED)
 LOG_GROUP: Kind[str] = Kind("log group", parse_log_group, LOG_GROUP_ALLOWED)
 LOG_STREAM: Kind[str] = Kind("log stream", parse_log_stream, LOG_STREAM_ALLOWED)

@@ -27,6 +27,7 @@ KEYS = {
     "sinks",
     "logs",
     "errors",
+    "kept",
 }
 
 

@@ -340,10 +340,15 @@ def test_service_in_a_resource_counts_at_its_source() -> None:
             "OTEL_TRACES_SAMPLER_ARG='x' (environment): expected a number from 0 to 1; using 1.0 (default)",
         ),
         (
-            {"OTEL_TRACES_SAMPLER": "xray"},
-            "OTEL_TRACES_SAMPLER='xray' (environment): expected one of always_on, always_off, traceidratio, "
-            "parentbased_always_on, parentbased_always_off, parentbased_traceidratio, "
+            {"OTEL_TRACES_SAMPLER": "jaeger_remote"},
+            "OTEL_TRACES_SAMPLER='jaeger_remote' (environment): expected one of always_on, always_off, traceidratio, "
+            "parentbased_always_on, parentbased_always_off, parentbased_traceidratio, xray, "
             "or an installed OpenTelemetry sampler; using 1.0 (default)",
+        ),
+        (
+            {"OTEL_TRACES_SAMPLER": "xray", "OTEL_TRACES_SAMPLER_ARG": "endpoint=localhost"},
+            "OTEL_TRACES_SAMPLER_ARG='endpoint=localhost' (environment): expected endpoint=URL (or endpoint=aws) and "
+            "polling_interval=SECONDS, separated by commas; using 1.0 (default)",
         ),
         (
             {"OBSV_TRACES": "emf"},
@@ -669,6 +674,49 @@ def test_the_samplers_share_counts_where_it_is_set_itself() -> None:
     assert settle({"sampler": "traceidratio:0.25", "sample": 0.5}).share() == 0.25
     assert settle({"sample": 0.5}).share() == 0.5
     assert settle({"config": {"sampler": "always_on"}}, {"OBSV_SAMPLE": "0.5"}).share() == 0.5
+
+
+@pytest.mark.parametrize(
+    ("argument", "endpoint", "interval"),
+    [
+        (None, None, 300.0),
+        ("endpoint=http://localhost:2000,polling_interval=60", "http://localhost:2000", 60.0),
+        (" polling_interval = 10 , endpoint = aws ", "aws", 10.0),
+        ("endpoint=https://xray.eu-west-1.amazonaws.com", "https://xray.eu-west-1.amazonaws.com", 300.0),
+    ],
+)
+def test_x_rays_sampler(argument: str | None, endpoint: str | None, interval: float) -> None:
+    """OpenTelemetry SDK environment variables, "General SDK Configuration": `xray`."""
+    environ = {"OTEL_TRACES_SAMPLER": "xray"} | ({"OTEL_TRACES_SAMPLER_ARG": argument} if argument else {})
+    settings = settle({}, environ)
+    assert settings.problems == ()
+    chosen = settings.sampler
+    assert chosen is not None
+    assert (chosen.endpoint, chosen.interval, chosen.parent_based) == (endpoint, interval, True)
+    assert settings.centralised()
+    assert not settings.plugs_in()
+    assert settle({"sampler": settings.show("sampler")}).sampler == chosen
+    assert not settle({"sample": 0.5}, environ).centralised()
+
+
+@pytest.mark.parametrize("argument", ["endpoint=", "endpoint=ftp://x", "polling_interval=0", "polling_interval=x", "x"])
+def test_a_wrong_argument_of_x_rays_sampler(argument: str) -> None:
+    settings = settle({"sampler": f"xray:{argument}"})
+    assert len(settings.problems) == 1
+    assert settings.sampler is None
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("10.0.0.1:3000", "10.0.0.1:3000"),
+        ("tcp:10.0.0.1:3000 udp:10.0.0.2:4000", "10.0.0.1:3000"),
+        ("udp:10.0.0.2:4000 tcp:10.0.0.1:3000", "10.0.0.1:3000"),
+    ],
+)
+def test_the_daemons_tcp_address(text: str, address: str) -> None:
+    assert settle({}, {"AWS_XRAY_DAEMON_ADDRESS": text}).xray_tcp_address == address
+    assert settle().xray_tcp_address == "127.0.0.1:2000"
 
 
 @pytest.mark.parametrize(

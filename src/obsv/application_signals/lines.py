@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from obsv.emf import limits
+from obsv.emf.counts import Counts
 from obsv.emf.entity import environment_of, root_fields
 from obsv.emf.histogram import targets
-from obsv.emf.counts import Counts
 from obsv.hotpath.jsontext import quote
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from obsv.hotpath.readable cimport Readable
 
 @cython.final
 cdef class Outlet:
-    cdef public object queues, sampler, resource, governor, listener, owner, watcher, measured
+    cdef public object queues, sampler, resource, governor, keeper, listener, owner, watcher, measured
     cdef public bint enabled, time_ids, sample_all, ignore_parent
     cdef public unsigned long long threshold
     cdef public Py_ssize_t max_attributes, max_length, max_events, max_links, few, short
@@ -26,6 +26,8 @@ cdef class LocalTrace:
     cdef public long long offset
     cdef public Py_ssize_t size
     cdef public bint closed
+    cdef public int fate
+    cdef public object state
 
 @cython.final
 cdef class Entry:
@@ -65,6 +67,12 @@ cdef class Span(Readable):
     cdef Py_ssize_t held(self)
     cdef _child(self, Span parent)
     cpdef join(self, Span parent)
+    cpdef wait(self, Span parent)
+    cdef _share(self, LocalTrace trace)
+    @cython.locals(size=Py_ssize_t, span=Span, queue=BoundedQueue, alone=BoundedQueue)
+    cdef _finish_unsampled(self, LocalTrace trace, Outlet outlet)
+    cdef _judge(self, Outlet outlet, bint sampled)
+    cpdef append(self, key, value)
     cdef LocalTrace _gather(self)
     cdef _start_trace(self, Outlet outlet)
     @cython.locals(size=Py_ssize_t, count=Py_ssize_t, queue=BoundedQueue, late=BoundedQueue)

@@ -84,6 +84,11 @@ SHORT = 256
 _SPAN_BYTES = cython.declare(cython.Py_ssize_t, 400)  # what a finished span holds in memory, without its attributes
 _ATTRIBUTE_BYTES = cython.declare(cython.Py_ssize_t, 128)  # a dict entry with a short value
 
+# What becomes of a local trace that was not sampled, while the outlet has a keeper (``LocalTrace.fate``).
+_UNDECIDED = cython.declare(cython.long, 1)
+_KEPT = cython.declare(cython.long, 2)
+_DROPPED = cython.declare(cython.long, 3)
+
 _current: ContextVar[Any] = ContextVar("obsv_current", default=None)
 
 _generation = cython.declare(cython.long, 0)
@@ -102,6 +107,9 @@ class Outlet:
         ignore_parent: True when the caller's decision does not count (``OTEL_TRACES_SAMPLER=traceidratio``).
         measured: The queue of those who measure requests (Application Signals), which takes local roots and all spans
             of another kind than internal, whether they are sampled or not. None: nobody does.
+        keeper: Judges each local root when it ends, sampled or not: ``judge(root, sampled)`` returns the tracestate
+            with which an unsampled trace is kept, None to drop it. Without one (the rule), what is not sampled is not
+            recorded either.
         owner: The OpenTelemetry provider whose outlet this is, if any.
         watcher: Is called with every span that ends, sampled or not, and its local trace, which a lone root does not
             have. The buffer of log records.
@@ -114,6 +122,7 @@ class Outlet:
         "few",
         "governor",
         "ignore_parent",
+        "keeper",
         "listener",
         "max_attributes",
         "max_event_attributes",
@@ -140,6 +149,7 @@ class Outlet:
         self.governor: Callable[[Span, Any], None] | None = None
         self.listener: Any = None
         self.ignore_parent = False
+        self.keeper: Any = None
         self.owner: Any = None
         self.measured: BoundedQueue | None = None
         self.queues: tuple[BoundedQueue, ...] = ()
@@ -219,9 +229,12 @@ class LocalTrace:
         closed: True when the root has ended; later children go alone.
         contexts: OpenTelemetry's ``SpanContext`` of spans here and of their parents, by span id, as far as somebody has
             asked for one: a child's ``parent`` is the very object that its parent gave out.
+        fate: 0 where it is sampled; else, where the outlet has a keeper, ``_UNDECIDED`` until the root ends, and then
+            ``_KEPT`` or ``_DROPPED``.
+        state: The tracestate of a kept trace's spans.
     """
 
-    __slots__ = ("closed", "contexts", "offset", "root64", "size", "spans")
+    __slots__ = ("closed", "contexts", "fate", "offset", "root64", "size", "spans", "state")
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
@@ -229,6 +242,8 @@ class LocalTrace:
         self.offset = 0
         self.size = 0
         self.closed = False
+        self.fate = 0
+        self.state: str | None = None
         self.contexts: dict[int, Any] | None = None
 
     def context_of(self, id64: int, make: Callable[[], Any]) -> Any:
@@ -497,6 +512,9 @@ class Span(Readable):
         if trace is None:
             self._new_local()
             return
+        self._share(trace)
+
+    def _share(self, trace: LocalTrace) -> None:
         self.trace = trace
         self.generation = _generation
         self.offset = trace.offset
@@ -527,10 +545,10 @@ class Span(Readable):
         self.id64 = next_id()
         if self.scope.outlet.ignore_parent:
             self._decide_anew(self.scope.outlet)
-        if not (self.flags & 1):
-            self.recording = False
-            return
-        self.join(parent)
+        if self.flags & 1:
+            self.join(parent)
+        else:
+            self.wait(parent)
 
     def _start_trace(self, outlet: Outlet) -> None:
         self.trace_hi = next_id()
@@ -545,7 +563,7 @@ class Span(Readable):
             self.flags |= 1
             self._new_local()
         else:
-            self.recording = False
+            self.wait(None)
 
     def _begin_below(self, outlet: Outlet, parent: Any) -> None:
         if type(parent) is not Remote:
@@ -586,7 +604,27 @@ class Span(Readable):
         if self.flags & 1:
             self._new_local()
         else:
+            self.wait(None)
+
+    def wait(self, parent: Span | None) -> None:
+        """Go on without being sampled, below ``parent`` or as a local root: not recorded, or, where the outlet has a
+        keeper, recorded until the local root ends and it is known whether the trace matters."""
+        outlet: Outlet = self.scope.outlet
+        if outlet.keeper is None:
             self.recording = False
+        elif parent is None:
+            self._new_local()
+            trace = self._gather()
+            if trace is not None:
+                trace.fate = _UNDECIDED
+        else:
+            above: LocalTrace | None = parent.trace  # None once the parent has ended: what begins then is not recorded
+            if above is None or above.fate != _UNDECIDED:
+                self.recording = False
+            elif parent.generation == _generation and parent.scope.outlet is outlet:
+                self._share(above)
+            else:
+                self.recording = False
 
     def draw_ids(self, root: bool) -> None:
         """Give the span an id, and a trace id where it begins a trace."""
@@ -652,11 +690,16 @@ class Span(Readable):
         if trace is not None:
             self._finish_in(trace, outlet)
         elif self.flags & 1:  # else recorded for the listener only (a sampler's RECORD_ONLY)
+            if outlet.keeper is not None:
+                self._judge(outlet, True)
             for each in outlet.queues:
                 queue: BoundedQueue = each
                 queue.put_one(self)
 
     def _finish_in(self, trace: LocalTrace, outlet: Outlet) -> None:
+        if trace.fate:
+            self._finish_unsampled(trace, outlet)
+            return
         if not self.flags & 1:
             if trace.closed or self.id64 != trace.root64:
                 return  # as above
@@ -674,6 +717,8 @@ class Span(Readable):
             if self.id64 == trace.root64:
                 trace.closed = True
                 spans = trace.spans
+                if outlet.keeper is not None:
+                    self._judge(outlet, True)
             elif len(trace.spans) < _part:
                 return
             else:
@@ -690,6 +735,58 @@ class Span(Readable):
         for each in outlet.queues:
             queue: BoundedQueue = each
             queue.put(spans, count, size)
+
+    def _finish_unsampled(self, trace: LocalTrace, outlet: Outlet) -> None:
+        """End a span of a trace that was not sampled: it waits with the others for what the keeper says."""
+        if trace.closed or self.flags & 1:  # late, or sampled by itself
+            if trace.fate == _KEPT:
+                self.flags |= 1
+                self.tracestate = trace.state
+            if self.flags & 1:
+                for each in outlet.queues:
+                    alone: BoundedQueue = each
+                    alone.put_one(self)
+            return
+        trace.size += self.extra
+        trace.spans.append(self)
+        if self.id64 != trace.root64:
+            if len(trace.spans) >= _part:  # memory for what may be nothing has an end: the newest are kept
+                trace.spans = []
+                trace.size = 0
+            return
+        trace.closed = True
+        spans = trace.spans
+        size = trace.size
+        trace.spans = []
+        state = self._judge(outlet, False)
+        if state is None:
+            trace.fate = _DROPPED
+            return
+        trace.state = state
+        trace.fate = _KEPT
+        for one in spans:
+            span: Span = one
+            span.flags |= 1
+            span.tracestate = state
+        for each in outlet.queues:
+            queue: BoundedQueue = each
+            queue.put(spans, len(spans), size)
+
+    def _judge(self, outlet: Outlet, sampled: bool) -> Any:
+        if outlet.keeper is None:
+            return None  # taken away while the trace ran
+        try:
+            return outlet.keeper.judge(self, sampled)
+        except Exception as error:  # noqa: BLE001 - a bug of ours
+            faults.report("keep", error)
+            return None
+
+    def append(self, key: str, value: Any) -> None:
+        """Set an attribute of a span that has ended and is not handed over yet: for the outlet's keeper."""
+        if cython.compiled:
+            if self.told is None and slots_put(cython.address(self.slots), key, value, self.scope.outlet.few):  # type: ignore[attr-defined]
+                return
+        self.attributes[key] = value
 
     def enter(self) -> None:
         """Begin below what is current here, and become current: what ``with`` does."""

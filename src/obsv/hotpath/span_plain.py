@@ -98,6 +98,7 @@ def leave(
         or outlet.watcher is not None
         or outlet.listener is not None
         or outlet.measured is not None
+        or outlet.keeper is not None
         or self.generation != common._generation
         or not self.flags & 1
     ):

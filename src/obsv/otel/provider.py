@@ -170,8 +170,13 @@ class InitProvider(BaseProvider):
         governor = OUTLET.governor
         if governor is not None:
             return governor.sampler  # type: ignore[attr-defined]
-        from opentelemetry.sdk.trace.sampling import DEFAULT_ON, ParentBasedTraceIdRatio
+        from opentelemetry.sdk.trace.sampling import DEFAULT_ON, ParentBased, ParentBasedTraceIdRatio
 
+        decider = getattr(OUTLET.sampler, "decider", None)
+        if decider is not None:
+            from .xray_sampler import XRaySampler
+
+            return ParentBased(XRaySampler.around(decider))
         return DEFAULT_ON if OUTLET.sample_all else ParentBasedTraceIdRatio(OUTLET.threshold / 2**64)
 
     @sampler.setter

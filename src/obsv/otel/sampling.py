@@ -61,7 +61,7 @@ class Governor:
         if recording:
             span.join(below if type(below) is Span else None)
         else:
-            span.recording = False
+            span.wait(below if type(below) is Span else None)
 
     def _identify(self, span: Span, parent: api.SpanContext | None) -> None:
         if parent is not None:
@@ -191,7 +191,11 @@ def govern(outlet: Outlet, sampler: Any, generator: Any, metrics: Any = None) ->
     """
     ratio = native_ratio(sampler) if generator is None and metrics is None else None
     if ratio is not None:
-        outlet.governor = None
+        outlet.governor = outlet.sampler = None
         outlet.set_ratio(ratio)
+        if outlet.keeper is not None:
+            outlet.keeper.weight = 1.0 / ratio if ratio else 0.0
     else:
+        if outlet.keeper is not None:
+            outlet.keeper.weight = 0.0  # which share it is, only the sampler knows
         outlet.governor = Governor(sampler, generator, outlet.listener, metrics)

@@ -217,6 +217,9 @@ class _Writer:
         if user:
             fields["user"] = text(user)[:MAX_STRING]
         fields["aws"] = dict(self.aws)
+        rule = take(rest, "aws.xray.sampling_rule")
+        if rule:
+            fields["aws"]["xray"] = {**fields["aws"]["xray"], "sampling_rule_name": text(rule)}
 
     def _common(
         self,
