@@ -11,7 +11,8 @@ from ._setup import OBSV, start_obsv
 from .spans import roots
 
 if TYPE_CHECKING:
-    from benchmarks.measure import Loop, Measure
+    from benchmarks.measure import Loop
+    from benchmarks.scenario import Measure
 
 PLACE = 3.5
 OFF, FOUND = "redact=none", "a secret in each"

@@ -28,7 +28,9 @@ SECRETS = re.compile(f"{SECRET}|{CARD}".encode())
 def work() -> None:
     """Say the same secrets in as many ways as there are."""
     log = obsv.get_logger("work").bind(api_key=SECRET)
-    with obsv.span("outer", password=SECRET, list=[f"token={SECRET}"], url=f"https://me:{SECRET}@shop/x?sig={SECRET}") as span:
+    with obsv.span(
+        "outer", password=SECRET, list=[f"token={SECRET}"], url=f"https://me:{SECRET}@shop/x?sig={SECRET}"
+    ) as span:
         span.event("tried", secret=SECRET, text=f"card {CARD}")
         log.info(f"password={SECRET}", nested={"a": [{"token": SECRET}]}, headers=[("cookie", SECRET)])
         logging.getLogger("work").warning("Authorization: Bearer %s", SECRET, extra={"session_id": SECRET})
@@ -53,7 +55,9 @@ def test_otlp(otlp_collector: Collector) -> None:
     work()
     assert obsv.shutdown()
     assert {request.signal for request in otlp_collector.requests} == {"traces", "metrics", "logs"}
-    assert [SECRETS.search(request.body) for request in otlp_collector.requests] == [None] * len(otlp_collector.requests)
+    assert [SECRETS.search(request.body) for request in otlp_collector.requests] == [None] * len(
+        otlp_collector.requests
+    )
     assert b"REDACTED" in otlp_collector.requests[0].body
 
 

@@ -202,7 +202,9 @@ class _Walk:
                 break
             self._left -= 1
             masked = self._redactor.mask if option and type(item) is str else self._item(item)
-            option = type(item) is str and item.startswith("--") and "=" not in item and self._redactor.is_secret(item[2:])
+            option = (
+                type(item) is str and item.startswith("--") and "=" not in item and self._redactor.is_secret(item[2:])
+            )
             changed = changed or masked is not item
             made.append(masked)
         if not changed:
@@ -212,7 +214,7 @@ class _Walk:
     def _item(self, item: Any) -> Any:
         """Return an item of a list; one that is a name with its value, as in lists of headers, is a pair."""
         if isinstance(item, (tuple, list)) and len(item) == 2 and self._redactor.is_secret(item[0]):
-            return type(item)((item[0], self._redactor.mask)) if type(item) in (tuple, list) else self._redactor.mask
+            return (item[0], self._redactor.mask) if isinstance(item, tuple) else [item[0], self._redactor.mask]
         return self._value(None, item)
 
     def _value(self, key: Any, item: Any) -> Any:

@@ -60,11 +60,82 @@ def test_names_can_be_added_and_taken_out() -> None:
 # What real texts consist of, so that examples come near to secrets.
 PIECES = st.sampled_from(
     [
-        *("password", "apiKey", "api_key", "token", "accessKey", "_id", "secret", "Cookie", "Authorization", "hash", "value"),
-        *("=", ":", ": ", " = ", "=>", '"', "'", "\\", '\\"', " ", "\n", "\t", "--", "-", "_", ".", ",", ";", "&", "?", "]"),
-        *("[", "{", "}", "(", ")", "://", "@", "/", "Bearer ", "basic ", "eyJ", "AKIA", "ghp_", "sk_live_", "xoxb-", "sk-"),
-        *("4111111111111111", "4111 ", "1", "7", "SG.", "-----BEGIN PRIVATE KEY-----", "abc", "hunter2", "é", "\ud800", "None"),
-        *("Fake0Fake0Fake0Fake0Fake0Fake0Fake0Fake0", "FAKE0FAKE0FAKE00", "REDACTED", "***", "me", "shop.example", "services/"),
+        *(
+            "password",
+            "apiKey",
+            "api_key",
+            "token",
+            "accessKey",
+            "_id",
+            "secret",
+            "Cookie",
+            "Authorization",
+            "hash",
+            "value",
+        ),
+        *(
+            "=",
+            ":",
+            ": ",
+            " = ",
+            "=>",
+            '"',
+            "'",
+            "\\",
+            '\\"',
+            " ",
+            "\n",
+            "\t",
+            "--",
+            "-",
+            "_",
+            ".",
+            ",",
+            ";",
+            "&",
+            "?",
+            "]",
+        ),
+        *(
+            "[",
+            "{",
+            "}",
+            "(",
+            ")",
+            "://",
+            "@",
+            "/",
+            "Bearer ",
+            "basic ",
+            "eyJ",
+            "AKIA",
+            "ghp_",
+            "sk_live_",
+            "xoxb-",
+            "sk-",
+        ),
+        *(
+            "4111111111111111",
+            "4111 ",
+            "1",
+            "7",
+            "SG.",
+            "-----BEGIN PRIVATE KEY-----",
+            "abc",
+            "hunter2",
+            "é",
+            "\ud800",
+            "None",
+        ),
+        *(
+            "Fake0Fake0Fake0Fake0Fake0Fake0Fake0Fake0",
+            "FAKE0FAKE0FAKE00",
+            "REDACTED",
+            "***",
+            "me",
+            "shop.example",
+            "services/",
+        ),
     ]
 )
 TEXTS = st.lists(PIECES | st.text(max_size=3), max_size=25).map("".join)
@@ -88,7 +159,9 @@ def test_what_the_quick_look_lets_pass_the_rules_let_pass(text: str, emails: boo
     assert mine.text(None, text) == rules(emails=emails).text(text)
 
 
-@given(st.sampled_from([name for name, secret in names() if secret]), TEXTS, st.sampled_from(["=", ": ", '": "', " => "]))
+@given(
+    st.sampled_from([name for name, secret in names() if secret]), TEXTS, st.sampled_from(["=", ": ", '": "', " => "])
+)
 def test_every_secret_name_is_also_found_in_texts(name: str, before: str, mark: str) -> None:
     text = f"{before}\n{name}{mark}hunter2x"
     assert redactor().suspects(text) or "[" in name
@@ -134,7 +207,9 @@ def _luhn(number: str) -> bool:
     return sum(value // 10 + value % 10 for value in doubled) % 10 == 0
 
 
-@given(st.sampled_from(["4", "51", "55", "2221", "2720", "6011", "65", "3528", "62"]), st.text("0123456789", min_size=15))
+@given(
+    st.sampled_from(["4", "51", "55", "2221", "2720", "6011", "65", "3528", "62"]), st.text("0123456789", min_size=15)
+)
 def test_cards_have_a_check_digit(prefix: str, rest: str) -> None:
     number = digits((prefix + rest)[:15])
     assert is_card(number)
@@ -144,7 +219,9 @@ def test_cards_have_a_check_digit(prefix: str, rest: str) -> None:
     assert redactor().value("n", int(wrong)) == int(wrong)
 
 
-@pytest.mark.parametrize("number", ["1795639920123456789", "4" * 13, "0" * 16, "1234567890123456", "9" * 16, "62" + "0" * 18])
+@pytest.mark.parametrize(
+    "number", ["1795639920123456789", "4" * 13, "0" * 16, "1234567890123456", "9" * 16, "62" + "0" * 18]
+)
 def test_other_numbers_are_no_cards(number: str) -> None:
     assert not is_card(number)
 
@@ -205,7 +282,10 @@ def test_no_text_takes_longer_than_its_length_deserves() -> None:
     place = str(__import__("pathlib").Path(__file__).parent)
     path = [place, *sys.path]
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path[:0] = {path!r}\n{code}"], capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", f"import sys; sys.path[:0] = {path!r}\n{code}"],
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout.splitlines()[-1:] + done.stderr.splitlines()[-3:]
     assert done.stdout.splitlines() == list(ATTACKS)

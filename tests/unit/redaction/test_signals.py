@@ -56,11 +56,12 @@ def fail() -> None:
 
 def test_a_span_leaves_without_secrets() -> None:
     with testing.capture() as seen:
-        with pytest.raises(ValueError, match="outer"), obsv.span(f"name {TEXT}", password=SECRET, ok="yes") as span:
-            span.set_attribute("nested", {"a": [{"token": SECRET}, TEXT]})
-            span.set_attribute("list", (TEXT, "x"))
-            span.set_attribute("bytes", TEXT.encode())
-            span.event(f"event {TEXT}", api_key=SECRET, text=TEXT, n=1)
+        span = obsv.span(f"name {TEXT}", password=SECRET, ok="yes")
+        span.set_attribute("nested", {"a": [{"token": SECRET}, TEXT]})
+        span.set_attribute("list", (TEXT, "x"))
+        span.set_attribute("bytes", TEXT.encode())
+        span.event(f"event {TEXT}", api_key=SECRET, text=TEXT, n=1)
+        with pytest.raises(ValueError, match="outer"), span:
             fail()
         [made] = seen.spans
         assert SECRET not in everything(made)
@@ -129,7 +130,9 @@ def test_lines_that_are_written_at_once(capfd: pytest.CaptureFixture[str]) -> No
     try:
         fail()
     except ValueError as error:
-        log.error(TEXT, exc_info=error, password=SECRET, nested=[{"token": SECRET}], set={TEXT}, b=TEXT.encode(), err=error)
+        log.error(
+            TEXT, exc_info=error, password=SECRET, nested=[{"token": SECRET}], set={TEXT}, b=TEXT.encode(), err=error
+        )
     log.info("card", n=4111111111111111, ok=17, when=datetime.date(2026, 1, 2), id=uuid.UUID(int=4111111111111111))
     obsv.shutdown()
     first, second = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
@@ -266,7 +269,9 @@ VALUES: Any = st.recursive(
     | st.floats()
     | st.text()
     | st.binary()
-    | st.sampled_from([Evil(), Secretive(), OddMapping(), object(), TEXT, TEXT.encode(), bytearray(b"x"), logging.INFO]),
+    | st.sampled_from(
+        [Evil(), Secretive(), OddMapping(), object(), TEXT, TEXT.encode(), bytearray(b"x"), logging.INFO]
+    ),
     lambda inner: (
         st.lists(inner)
         | st.tuples(inner, inner)
@@ -306,13 +311,29 @@ def test_pairs_and_options_in_lists() -> None:
     mine = redactor()
     headers = [("Authorization", "x"), ("Accept", "y"), (b"cookie", b"a=b")]
     assert mine.value("headers", headers) == [("Authorization", "REDACTED"), ("Accept", "y"), (b"cookie", "REDACTED")]
-    assert mine.value("process.command_args", ("tool", "--password", "x", "-v")) == ("tool", "--password", "REDACTED", "-v")
+    assert mine.value("process.command_args", ("tool", "--password", "x", "-v")) == (
+        "tool",
+        "--password",
+        "REDACTED",
+        "-v",
+    )
     assert mine.value("fields", ["password", "email"]) == ["password", "email"]
 
 
 def test_a_value_without_secrets_is_the_same_object() -> None:
     mine = redactor()
-    for value in ("text", 17, 1.5, None, True, [1, "a"], {"a": {"b": ("c",)}}, b"abc", {"a"}, datetime.date(2026, 1, 1)):
+    for value in (
+        "text",
+        17,
+        1.5,
+        None,
+        True,
+        [1, "a"],
+        {"a": {"b": ("c",)}},
+        b"abc",
+        {"a"},
+        datetime.date(2026, 1, 1),
+    ):
         assert mine.value("a", value) is value
     assert mine.value("password", None) is None
     assert mine.value("password", True) is True
