@@ -498,7 +498,7 @@ class Redaction:
     redact = Setting(
         RULE_GROUPS,
         REDACTION_DEFAULT,
-        "Which secrets are masked before anything leaves: by `names`, by what `tokens` and `cards` look like, `emails`.",
+        "Which secrets are masked before anything leaves: by `names`, by the form of `tokens` and `cards`, `emails`.",
     )
     redact_names = Setting(FIELD_NAMES, (), "More names whose values are secret; `-token`: this one is not.")
     redact_patterns = Setting(PATTERNS, (), "Regular expressions for what else is secret; of one with a group, that.")

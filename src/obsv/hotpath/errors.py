@@ -90,7 +90,7 @@ class ErrorInfo:
                 chain.append(_EXPLICIT if info.explicit else _IMPLICIT)
             info = info.cause
         text = "".join(reversed(chain))
-        return text if self.guard is None else self.guard.stack(text)  # type: ignore[no-any-return]
+        return text if self.guard is None else str(self.guard.stack(text))
 
     def _own_text(self) -> str:
         if self.written is not None:

@@ -6,6 +6,7 @@ from obsv.hotpath.span cimport Span
 
 cdef class Masker(Guard):
     cdef public dict names
+    cdef list recent
     cdef public bytes table
     cdef public bint always, numbers
     cdef public str mask
@@ -13,6 +14,7 @@ cdef class Masker(Guard):
     @cython.locals(data=cython.p_const_char)
     cdef bint _suspects(self, str text) except -1
     cdef _value(self, key, value)
+    cdef _harmless(self, key, value)
     cdef _pairs(self, pairs)
     cdef _record(self, LogRecord record)
     @cython.locals(index=int)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from .loglines import Guard
 from .records import LogRecord
-from .span import Span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from .errors import ErrorInfo
     from .records import MetricPoint
+    from .span import Span
 
 if 0:  # seen by the compiler only
     import cython
@@ -41,14 +41,16 @@ class Masker(Guard):
         names: Names met before, and whether their values are secret: `secret` adds to them.
         table: What a text is passed over with: see ``_scan.pxd``.
         always: Whether every text has to be looked at closely: there are rules that are not ours.
+        recent: Harmless names, each at the place that its address gives it.
         numbers: Whether integers may be secret too (cards).
         mask: What stands for a secret.
     """
 
-    __slots__ = ("always", "mask", "names", "numbers", "table")
+    __slots__ = ("always", "mask", "names", "numbers", "recent", "table")
 
     def __init__(self, table: bytes, mask: str, numbers: bool, always: bool) -> None:
         self.names: dict[Any, bool] = {}
+        self.recent: list[Any] = [None] * 256
         self.table = table
         self.always = always
         self.numbers = numbers
@@ -90,8 +92,8 @@ class Masker(Guard):
             data = utf8_of(text, cython.address(length))
             if data == cython.NULL:  # half a surrogate pair
                 return True
-            return suspicious(data, length, PyBytes_AS_STRING(self.table))  # type: ignore[no-any-return]
-        return suspicious(text, self.table)
+            return bool(suspicious(data, length, PyBytes_AS_STRING(self.table)))
+        return bool(suspicious(text, self.table))
 
     def text(self, key: Any, text: str) -> str:
         """Return a text without the secrets in it; ``key`` is the name that it has, if any."""
@@ -102,14 +104,26 @@ class Masker(Guard):
         return self._value(key, value)
 
     def _value(self, key: Any, value: Any) -> Any:
-        try:
-            known = self.names.get(key)
-        except TypeError:  # a name that cannot be hashed
-            known = None
-        if self.secret(key) if known is None else known:
+        if cython.compiled:
+            # The names in a program's source are the same objects each time: most need no look into the dict.
+            place = cython.declare(
+                cython.size_t, cython.cast(cython.size_t, cython.cast(cython.p_void, key)) >> 4 & 255
+            )
+            if self.recent[place] is key:
+                return self._harmless(key, value)
+            known = self.names.get(key) if type(key) is str else None
+            if known is False:
+                self.recent[place] = key
+        else:
+            known = self.names.get(key) if type(key) is str else None
+        if known is not False and (known is True or self.secret(key)):
             # These say nothing: that there is no password, that there is one, that somebody has masked it already.
             harmless = value is None or value is True or value is False or (type(value) is str and not value.strip("*"))
             return value if harmless else self.mask
+        return self._harmless(key, value)
+
+    def _harmless(self, key: Any, value: Any) -> Any:
+        """Return what may leave of a value whose name says nothing."""
         if type(value) is str:
             return self.found(key, value) if self._suspects(value) else value
         if type(value) is int:
@@ -117,18 +131,20 @@ class Masker(Guard):
                 return value
             if cython.compiled:
                 number = cython.declare(cython.longlong, 0)
-                if small(value, cython.address(number)) and number < 10_000_000_000_000:
+                if (
+                    small(value, cython.address(number)) and number < 1e13
+                ):  # as a C number: a literal of this size is an object
                     return value
             return self.number(value) if _FEWEST <= value < _MOST else value
         if value is None or type(value) is bool or type(value) is float:
             return value
         return self.other(key, value)
 
-    def pairs(self, pairs: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    def pairs(self, pairs: Mapping[Any, Any]) -> Any:
         """Return names and values without secrets: a new dict, or what was given where there are none."""
         return self._pairs(pairs)
 
-    def _pairs(self, pairs: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    def _pairs(self, pairs: Mapping[Any, Any]) -> Any:
         made: dict[Any, Any] | None = None
         for key, value in pairs.items():
             masked = self._value(key, value)
@@ -199,7 +215,7 @@ class Masker(Guard):
         """Mask the dimensions of metric points. The instrument keeps its own."""
         for point in points:
             if point.attributes:
-                point.attributes = self._pairs(point.attributes)  # type: ignore[assignment]
+                point.attributes = self._pairs(point.attributes)
 
     def batch(self, signal: str, items: list[Any]) -> None:
         """Mask what a lane is about to send; ``signal`` says what it is.

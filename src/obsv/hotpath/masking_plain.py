@@ -1,4 +1,4 @@
-"""The interpreted twin of ``_scan.pxd``: what it lets pass, that lets pass too; it may look closer a little more often."""
+"""The interpreted twin of ``_scan.pxd``. It may find something a little more often, and never less."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 NAMES = (
-    "password", "passwd", "passphrase", "passcode", "pwd", "secret", "secrets", "passwords", "credential", "credentials",
-    "token", "access_tokens", "refresh_tokens", "auth_tokens", "api_tokens", "jwt",
+    "password", "passwd", "passphrase", "passcode", "pwd", "secret", "secrets", "passwords", "credential",
+    "credentials", "token", "access_tokens", "refresh_tokens", "auth_tokens", "api_tokens", "jwt",
     "api_key", "api_keys", "access_key", "access_key_id", "secret_key", "private_key", "encryption_key", "signing_key",
     "master_key", "account_key", "shared_key", "ssh_key", "auth_key", "service_key", "subscription_key",
     "authorization", "cookie", "cookies", "session_id", "sessid", "csrf", "xsrf",

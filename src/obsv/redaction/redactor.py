@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .rules import Rules
 
 _CUT = "…"
+_SHORT, _MAX_CLEAN = 512, 1024  # texts that are remembered to hold no secret: how long, how many
 _HARMLESS = frozenset(("datetime", "uuid", "decimal", "ipaddress"))  # modules whose objects' texts hold no secret
 
 
@@ -36,6 +37,7 @@ class Redactor(Masker):
         self._patterns = settings.redact_patterns
         self._rule = _function(settings.redact_with)
         self._rules: Rules | None = None
+        self._clean: set[str] = set()
         super().__init__(
             table(self._names, *self._groups),
             settings.redact_mask,
@@ -56,9 +58,18 @@ class Redactor(Masker):
 
     def found(self, key: Any, text: str) -> str:
         """Return a text, in which there may be a secret, without it."""
+        if text in self._clean:
+            return text
         rules = self._rules or self._load()
         masked = rules.text(text)
-        return masked if self._rule is None else self._asked(key, masked)
+        if self._rule is not None:
+            return self._asked(key, masked)
+        if masked == text and len(text) <= _SHORT:
+            # What looks suspicious and is not comes again and again: "version: 3", a URL that is masked already.
+            if len(self._clean) >= _MAX_CLEAN:
+                self._clean.clear()
+            self._clean.add(text)
+        return masked
 
     def stack(self, text: str) -> str:
         """Return a stack, as Python prints it, without the secrets in it."""
@@ -203,7 +214,7 @@ class _Walk:
     def _item(self, item: Any) -> Any:
         """Return an item of a list; one that is a name with its value, as in lists of headers, is a pair."""
         if isinstance(item, (tuple, list)) and len(item) == 2 and self._redactor.is_secret(item[0]):
-            return type(item)((item[0], self._redactor.mask)) if type(item) in (tuple, list) else self._redactor.mask
+            return (item[0], self._redactor.mask) if isinstance(item, tuple) else [item[0], self._redactor.mask]
         return self._value(None, item)
 
     def _value(self, key: Any, item: Any) -> Any:

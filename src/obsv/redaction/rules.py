@@ -211,9 +211,9 @@ class Rules:
             return (*value.span(2), value.end(), True)
         value = self._bare.match(text, position)
         end = position if value is None else value.end()
-        if (first == "[" or first == "{") and value is not None and not _PLACEHOLDER.fullmatch(value[0]):
-            if not value[0].startswith(self.mask):
-                end = _end_of_nested(text, position)
+        nested = first == "[" or first == "{"
+        if nested and not text.startswith(self.mask, position) and not _PLACEHOLDER.fullmatch(text, position, end):
+            end = _end_of_nested(text, position)
         return position, end, end, False
 
     def _masked(self, found: str, named: re.Match[str], code: bool, quoted: bool) -> str:

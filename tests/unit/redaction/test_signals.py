@@ -56,11 +56,12 @@ def fail() -> None:
 
 def test_a_span_leaves_without_secrets() -> None:
     with testing.capture() as seen:
-        with pytest.raises(ValueError, match="outer"), obsv.span(f"name {TEXT}", password=SECRET, ok="yes") as span:
-            span.set_attribute("nested", {"a": [{"token": SECRET}, TEXT]})
-            span.set_attribute("list", (TEXT, "x"))
-            span.set_attribute("bytes", TEXT.encode())
-            span.event(f"event {TEXT}", api_key=SECRET, text=TEXT, n=1)
+        span = obsv.span(f"name {TEXT}", password=SECRET, ok="yes")
+        span.set_attribute("nested", {"a": [{"token": SECRET}, TEXT]})
+        span.set_attribute("list", (TEXT, "x"))
+        span.set_attribute("bytes", TEXT.encode())
+        span.event(f"event {TEXT}", api_key=SECRET, text=TEXT, n=1)
+        with pytest.raises(ValueError, match="outer"), span:
             fail()
         [made] = seen.spans
         assert SECRET not in everything(made)
