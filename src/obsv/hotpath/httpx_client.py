@@ -40,10 +40,13 @@ def describe_request(span: Span, client: Any, args: tuple[Any, ...], kwargs: dic
     """Describe the sending of an ``httpx.Request``. Its headers are the library's own copy of what the user passed."""
     request = args[0] if args else kwargs["request"]
     describe(span, request.method, url_text(request.url))
-    if not _left_to_writer(span, client, request.headers):
+    late = _left_to_writer(span, client, request.headers)
+    if not late:
         send_context(request.headers, request, into_list)
 
     def finish(response: Any) -> None:
+        if late:  # what has been sent stands in the request as well, for who looks
+            send_context(request.headers, request, into_list)
         _answered(span, response)
 
     return finish

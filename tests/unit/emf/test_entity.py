@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from aws_data import point
 from obsv.emf.entity import ecs_task, environment_of, root_fields
-from obsv.emf.shape import lines
+from obsv.emf.counts import Counts
+from obsv.emf.shape import Shape
+
+
+
+def lines(points: list[Any], namespace: str, resource: dict[str, Any]) -> list[str]:
+    return list(Shape(namespace, resource).lines(points, Counts()))
+
 
 TASK = "arn:aws:ecs:eu-west-1:123456789012:task/blue/0123abcd"
 

@@ -149,7 +149,7 @@ def test_default_dimensions_and_further_sets(capsys: pytest.CaptureFixture[str])
     document = sent(capsys, sink(config=config), point("counter", route="/a"))
     assert document["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["Stage", "route"], ["Stage"]]
     assert document["Stage"] == "test"
-    assert "Service" not in document
+    assert document["Service"] == "shop"  # no dimension, but the entity
 
 
 def test_the_kind_of_the_service_is_a_property(capsys: pytest.CaptureFixture[str]) -> None:

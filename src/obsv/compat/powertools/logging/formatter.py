@@ -264,6 +264,8 @@ class LambdaPowertoolsFormatter(BasePowertoolsFormatter):
         message = record.msg
         if isinstance(message, dict):
             return message
+        if isinstance(message, BaseException):
+            return safe_text(message)
         if record.args:
             try:
                 return record.getMessage()
