@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aws_data import point
-from obsv.emf.entity import ecs_task, environment_of, root_fields
 from obsv.emf.counts import Counts
+from obsv.emf.entity import ecs_task, environment_of, root_fields
 from obsv.emf.shape import Shape
-
 
 
 def lines(points: list[Any], namespace: str, resource: dict[str, Any]) -> list[str]:
