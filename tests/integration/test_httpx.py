@@ -88,6 +88,17 @@ def test_each_redirect_is_a_span_beside_the_first(seen: Capture, http_echo: Echo
     assert len(response.history) == 1
 
 
+@pytest.mark.parametrize("mounts", [None, {"all://": None}], ids=["late", "long way"])
+def test_a_redirect_without_a_span_around_carries_its_own_trace(
+    seen: Capture, http_echo: EchoServer, send: Send, mounts: Any
+) -> None:
+    """httpx copies the headers of the request before, those of the other trace too."""
+    send("GET", f"{http_echo.url}/redirect/end", client={"follow_redirects": True, "mounts": mounts})
+    sent = [request["headers"] for request in http_echo.requests]
+    assert [headers["traceparent"].split("-")[1:3] for headers in sent] == [[s.trace_id, s.span_id] for s in seen.spans]
+    assert all(s.span_id in headers["x-amzn-trace-id"] for headers, s in zip(sent, seen.spans, strict=True))
+
+
 def test_each_round_of_an_authentication_is_a_span(seen: Capture, http_echo: EchoServer, send: Send) -> None:
     class Challenge(httpx.Auth):
         def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:

@@ -7,6 +7,7 @@ cdef bint _writes_late
 
 cpdef str url_text(object url)
 cdef str _text_and_keep(object url, tuple origin, str path)
+cdef _write(object request)
 cdef _answered(Span span, object response)
 cdef object _peer(object stream)
 @cython.locals(span=Span)

@@ -29,6 +29,7 @@ SCOPE = "obsv.patches.httpx"
 WHERE = "patch httpx"
 
 _VERSIONS = {b"HTTP/1.0": "1.0", b"HTTP/1.1": "1.1", b"HTTP/2": "2"}
+_SENT = "obsv.sent"  # among a request's extensions
 _MAX_ORIGINS = 256
 _MAX_HOST = 253
 
@@ -42,14 +43,28 @@ def describe_request(span: Span, client: Any, args: tuple[Any, ...], kwargs: dic
     describe(span, request.method, url_text(request.url))
     late = _left_to_writer(span, client, request.headers)
     if not late:
-        send_context(request.headers, request, into_list)
+        _write(request)
 
     def finish(response: Any) -> None:
         if late:  # what has been sent stands in the request as well, for who looks
-            send_context(request.headers, request, into_list)
+            _write(request)
         _answered(span, response)
 
     return finish
+
+
+def _write(request: Any) -> None:
+    """Write the current span into a request's headers, over what is there of the request that it redirects from.
+
+    httpx makes a redirect of the headers and the extensions of the request before, so those tell what we wrote there.
+    """
+    extensions = request.extensions
+    if _SENT in extensions and not hasattr(request, "_obsv_sent"):
+        request._obsv_sent = extensions[_SENT]
+    send_context(request.headers, request, into_list)
+    sent = getattr(request, "_obsv_sent", None)
+    if sent is not None:
+        extensions[_SENT] = sent
 
 
 def _answered(span: Span, response: Any) -> None:
