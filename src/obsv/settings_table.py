@@ -733,24 +733,6 @@ class OtherSinks:
     local_max_bytes = Setting(size(1 << 20), 100 * 1024 * 1024, "Size of the local store; the oldest traces go first.")
 
 
-GROUPS: tuple[type, ...] = (
-    Service,
-    General,
-    Destinations,
-    Logs,
-    Tracing,
-    Keeping,
-    Queueing,
-    ApplicationSignals,
-    Redaction,
-    Otlp,
-    OtlpSignals,
-    Emf,
-    CloudWatchLogs,
-    OtherSinks,
-)
-
-
 class Table(
     Service,
     General,
@@ -769,6 +751,9 @@ class Table(
 ):
     """All settings as attributes: declarations on the class, values on an instance."""
 
+
+GROUPS: tuple[type, ...] = Table.__bases__
+"""The groups in the order in which people should read them."""
 
 SETTINGS: dict[str, Setting[object]] = {
     name: setting for group in GROUPS for name, setting in vars(group).items() if isinstance(setting, Setting)

@@ -13,10 +13,9 @@ import obsv
 from obsv.hotpath import faults
 from obsv.hotpath.span import Remote, attach, detach
 from obsv.testing import capture
-from obsv.xray.sampling.client import MAX_ANSWER, AskingError, Client
+from obsv.xray.sampling.client import MAX_ANSWER, AskingError, Client, endpoint_of
 from obsv.xray.sampling.poller import Poller
 from obsv.xray.sampling.sampler import LIFETIME, Decider
-from obsv.xray.signed import Signer
 from programs import FORKS, run
 from servers import free_port, wait_until
 from xray_sampling import SamplingService, record
@@ -319,15 +318,15 @@ def test_requests_to_x_ray_itself_are_signed(service: SamplingService, monkeypat
     ],
 )
 def test_who_is_signed_to(endpoint: str, signed: bool, region: str) -> None:
-    signer = Client(endpoint).signer
-    assert (signer is not None) is signed
-    if signer is not None:
-        assert signer.region() == region
+    client = Client(endpoint)
+    assert (client.access is not None) is signed
+    if client.access is not None:
+        assert (client.region or client.access.region()) == region
 
 
 def test_the_endpoint_of_a_region() -> None:
-    assert Signer("xray", "eu-west-1").endpoint() == "https://xray.eu-west-1.amazonaws.com"
-    assert Signer("xray", "cn-north-1").endpoint() == "https://xray.cn-north-1.amazonaws.com.cn"
+    assert endpoint_of("eu-west-1") == "https://xray.eu-west-1.amazonaws.com"
+    assert endpoint_of("cn-north-1") == "https://xray.cn-north-1.amazonaws.com.cn"
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ class CloudWatchLogsSink:
         try:
             access.call("logs", "describe_log_streams", logGroupName=stream.group, limit=1)
         except troubles() as error:
-            from .aws import code_of
+            from ..aws_access import code_of
 
             code = code_of(error)
             if code == "ResourceNotFoundException" and stream.create:

@@ -11,7 +11,8 @@ from __future__ import annotations
 from time import time
 from typing import TYPE_CHECKING
 
-from .aws import Access, code_of, failure, partition, troubles
+from ..aws_access import Access, code_of
+from .aws import failure, partition, troubles
 from .base import Refused, Retry, Sent
 
 if TYPE_CHECKING:

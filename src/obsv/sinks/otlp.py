@@ -12,9 +12,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ..aws_access import Access
     from ..settings import Settings
     from ..settings_otlp import OtlpTarget
-    from .aws import Access
     from .base import Attributes, Batch, Result
     from .otlp_grpc import GrpcChannel
     from .otlp_http import Way
@@ -237,7 +237,7 @@ class OtlpSink:
 
                 way = Way(target)
             else:
-                from .aws import Access
+                from ..aws_access import Access
                 from .sigv4 import SignedWay
 
                 self._access = self._access or Access()

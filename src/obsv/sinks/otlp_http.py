@@ -9,7 +9,7 @@ from .base import Refused, Retry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
     from ..settings_otlp import OtlpTarget
@@ -162,14 +162,13 @@ def message_fields(data: bytes) -> dict[int, int | bytes]:
     """
     found: dict[int, int | bytes] = {}
     position = 0
-    read: Callable[[bytes, int], tuple[int, int]] = _varint
     while position < len(data):
-        tag, position = read(data, position)
+        tag, position = varint(data, position)
         wire = tag & 7
         if wire == 0:
-            found[tag >> 3], position = read(data, position)
+            found[tag >> 3], position = varint(data, position)
         elif wire == 2:
-            length, position = read(data, position)
+            length, position = varint(data, position)
             if position + length > len(data):
                 raise ValueError(length)
             found[tag >> 3] = data[position : position + length]
@@ -179,7 +178,8 @@ def message_fields(data: bytes) -> dict[int, int | bytes]:
     return found
 
 
-def _varint(data: bytes, position: int) -> tuple[int, int]:
+def varint(data: bytes, position: int) -> tuple[int, int]:
+    """Return the number at a position of a protobuf message, and the position behind it."""
     value = shift = 0
     while True:
         byte = data[position]

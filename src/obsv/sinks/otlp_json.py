@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from struct import unpack_from
 
+from .otlp_http import varint
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -188,13 +190,13 @@ def request_json(signal: str, body: bytes) -> bytes:
 def _message(fields: dict[int, tuple[str, str]], data: bytes, position: int, end: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     while position < end:
-        tag, position = _varint(data, position)
+        tag, position = varint(data, position)
         wire = tag & 7
         begin = position
         if wire == 0:
-            number, position = _varint(data, position)
+            number, position = varint(data, position)
         elif wire == 2:
-            length, begin = _varint(data, position)
+            length, begin = varint(data, position)
             position = begin + length
             number = 0
         elif wire in (1, 5):
@@ -224,7 +226,7 @@ def _packed(kind: str, data: bytes, position: int, end: int) -> list[Any]:
     values = []
     while position < end:
         if _WIRE[kind] == 0:
-            number, after = _varint(data, position)
+            number, after = varint(data, position)
         else:
             number, after = 0, position + (8 if _WIRE[kind] == 1 else 4)
         values.append(_value(kind, data, position, after, number))
@@ -267,19 +269,6 @@ def _double(value: float) -> float | str:
     if value in (float("inf"), float("-inf")):
         return "Infinity" if value > 0 else "-Infinity"
     return value
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
-        if shift > 63:
-            raise ValueError(shift)
 
 
 def partial_success(data: bytes) -> tuple[int, str]:

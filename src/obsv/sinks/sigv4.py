@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .aws import STALE, Access, failure, troubles, verdict
+from ..aws_access import STALE, Access
+from .aws import failure, troubles, verdict
 from .base import Retry
 from .otlp_http import Way, error_text
 
@@ -131,14 +132,8 @@ class SignedWay(Way):
         Raises:
             NotInstalledError: botocore is not there. Errors of botocore's: there are no credentials, or no region.
         """
-        credentials = self.access.credentials()
         region = self._region or self.access.region()
-        from botocore.auth import SigV4Auth
-        from botocore.awsrequest import AWSRequest
-
-        request = AWSRequest(method="POST", url=self.url, data=body, headers=self.headers)
-        SigV4Auth(credentials, self.service, region).add_auth(request)
-        return dict(request.headers.items())
+        return self.access.signed(self.service, region, "POST", self.url, body, self.headers)
 
     def unready(self) -> str:
         """Return why a request cannot be signed; empty when it can."""

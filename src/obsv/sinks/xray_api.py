@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .aws import IMPORTS, Access, failure, troubles
+from ..aws_access import Access
+from .aws import IMPORTS, failure, troubles
 from .base import Refused, Retry, Sent, SinkError
 from .xray import Progress, count_spans
 

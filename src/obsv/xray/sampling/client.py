@@ -6,10 +6,11 @@ wants them signed. Used from the poller's thread only, which alone imports `http
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..signed import Signer
+    from ...aws_access import Access
 
 RULES = "/GetSamplingRules"
 TARGETS = "/SamplingTargets"
@@ -37,14 +38,15 @@ class Client:
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint.rstrip("/")
-        self.signer: Signer | None = None
+        self.access: Access | None = None
         host = self.endpoint.partition("://")[2].split(":")[0].split("/")[0]
         service, _, rest = host.partition(".")
         direct = service == "xray" and ".amazonaws.com" in rest
+        self.region = rest.partition(".")[0] if direct else ""
         if self.endpoint == AWS or direct:
-            from ..signed import Signer
+            from ...aws_access import Access
 
-            self.signer = Signer("xray", rest.partition(".")[0] if direct else None)
+            self.access = Access()
 
     def rules(self) -> list[Any]:
         """Return all `SamplingRuleRecords`, page by page.
@@ -81,19 +83,16 @@ class Client:
         from http.client import HTTPConnection, HTTPException, HTTPSConnection
         from urllib.parse import urlsplit
 
-        from ..signed import SigningError
-
         body = json.dumps(asked).encode()
         headers = {"Content-Type": "application/json"}
         try:
             base = self.endpoint
-            if self.signer is not None:
-                base = self.signer.endpoint() if base == AWS else base
-                headers = self.signer.sign("POST", base + path, body, headers)
+            if self.access is not None:
+                base, headers = self._signed(self.access, path, body, headers)
             parts = urlsplit(base + path)
             make = HTTPSConnection if parts.scheme == "https" else HTTPConnection
             connection = make(parts.hostname or "", parts.port, timeout=TIMEOUT)
-        except (SigningError, ValueError) as error:
+        except ValueError as error:
             raise AskingError(str(error)) from error
         try:
             connection.request("POST", parts.path, body, headers)
@@ -113,3 +112,28 @@ class Client:
         if not isinstance(answer, dict):
             raise AskingError(f"{base}{path}: an answer that is no JSON object")
         return answer
+
+    def _signed(self, access: Access, path: str, body: bytes, headers: dict[str, str]) -> tuple[str, dict[str, str]]:
+        try:
+            region = self.region or access.region()
+            base = endpoint_of(region) if self.endpoint == AWS else self.endpoint
+            return base, access.signed("xray", region, "POST", base + path, body, headers)
+        except Exception as error:  # expired, no such profile, a broken provider: whatever botocore says
+            access.renew()
+            kind = type(error).__name__
+            raise AskingError(_REASONS.get(kind) or f"{kind}: {error}") from error
+
+
+_REASONS = {
+    "NoCredentialsError": "no AWS credentials",
+    "NoRegionError": "no region: set AWS_REGION",
+    "NotInstalledError": "botocore is not installed (pip install obsv[aws])",
+}
+
+
+def endpoint_of(region: str) -> str:
+    """Return X-Ray's URL, without a path."""
+    for name in ("AWS_ENDPOINT_URL_XRAY", "AWS_ENDPOINT_URL"):
+        if os.environ.get(name):
+            return os.environ[name].rstrip("/")
+    return f"https://xray.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
