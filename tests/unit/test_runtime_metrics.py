@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import mmap
 import os
 import subprocess
 import sys
@@ -71,14 +72,16 @@ def test_what_the_process_uses_is_what_the_system_says(measured: RuntimeMetrics)
         idle = threading.Event()
         thread = threading.Thread(target=idle.wait)
         thread.start()
-        kept = bytearray(64 << 20)
-        kept[::4096] = b"x" * len(kept[::4096])
+        kept = mmap.mmap(-1, 64 << 20)  # malloc might hand out what other tests have freed, resident already
+        for page in range(0, len(kept), mmap.PAGESIZE):
+            kept[page] = 1
         sum(range(3_000_000))
         gc.collect()
         measured.observe()
         now = read()
         idle.set()
         thread.join()
+        kept.close()
     assert {name for name, *_ in now} >= NAMES
     grown = now["process.memory.usage",].value - before["process.memory.usage",].value
     assert 32 << 20 < grown < 256 << 20
