@@ -29,7 +29,7 @@ if cython.compiled:
     from cython.cimports.obsv.hotpath._native import slots_get, slots_put, small, utf8_of
     from cython.cimports.obsv.hotpath._scan import suspicious
 else:
-    from .masking_plain import suspicious
+    from .masking_plain import all_known, suspicious
 
 _MANY, _SHORT = 2048, 64  # harmless texts that the interpreted twin remembers, and their characters at the most
 _FEWEST, _MOST = 10**13, 10**19  # integers that may be the number of a card
@@ -154,6 +154,8 @@ class Masker(Guard):
         return self._pairs(pairs)
 
     def _pairs(self, pairs: Mapping[Any, Any]) -> Any:
+        if not cython.compiled and not self.always and all_known(pairs, self.names, self.recent):
+            return pairs
         made: dict[Any, Any] | None = None
         for key, value in pairs.items():
             masked = self._value(key, value)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
 LITERALS = {
     "J": ("eyJ",),
     "I": ("AKIA", "ASIA", "AIza"),
@@ -15,6 +20,23 @@ LITERALS = {
 _FILLING = " \t\"'\\]_-.0123456789"
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz_")
 _FLAG = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
+
+FEWEST = 10**13
+"""The smallest integer that may be the number of a card."""
+
+
+def all_known(pairs: Mapping[Any, Any], names: dict[Any, bool], texts: set[str]) -> bool:
+    """Tell whether all of these names and values are known to be harmless, or are of a kind that is."""
+    for key, value in pairs.items():
+        if names.get(key) is not False:
+            return False
+        kind = type(value)
+        if kind is str:
+            if value not in texts:
+                return False
+        elif kind is not bool and kind is not float and (kind is not int or value >= FEWEST):
+            return False
+    return True
 
 
 def suspicious(text: str, table: bytes) -> bool:
