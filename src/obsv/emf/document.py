@@ -114,7 +114,10 @@ class Document:
         if fine is None:
             self.counts.change("storage resolution: neither 1 nor 60")
             fine = 60
-        given = list(value) if isinstance(value, (list, tuple)) else [value]
+        try:
+            given = list(value) if isinstance(value, (list, tuple)) else [value]
+        except Exception:  # noqa: BLE001 - a list of somebody's own
+            given = [None]
         values = [number for number in map(limits.number, given) if number is not None]
         if len(values) < len(given):
             self.counts.refuse("value is not a number within 2^360", len(given) - len(values))
