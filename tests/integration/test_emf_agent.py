@@ -167,7 +167,7 @@ def test_tcp_is_one_object_and_a_newline_for_each_event(agent: TcpAgent) -> None
     document = json.loads(first)
     milliseconds = document["_aws"]["Timestamp"]
     assert first == (
-        b'{"_aws":{"Timestamp":%d,"LogGroupName":"shop-metrics","CloudWatchMetrics":[{"Namespace":"shop","Dimensions":'
+        b'{"_aws":{"Timestamp":%d,"LogGroupName":"shop","CloudWatchMetrics":[{"Namespace":"shop","Dimensions":'
         b'[["Service","filler","number"]],"Metrics":[{"Name":"metric","Unit":"Count"}]}]},"Service":"shop",'
         b'"filler":"(empty)","number":"0","service.version":"1.2.3","metric":1}' % milliseconds
     )

@@ -200,3 +200,14 @@ def test_an_encoder_gives_lines_with_their_times() -> None:
     [(line, points, milliseconds)] = encoded.events
     assert points == 1
     assert json.loads(line)["_aws"]["Timestamp"] == milliseconds == waiting.items[0].time_ns // 1_000_000
+
+
+def test_what_was_adapted_is_counted_each_time(capsys: pytest.CaptureFixture[str]) -> None:
+    emf = sink()
+    for _ in range(2):
+        result = emf.send(batch(point("gauge", unit="furlongs"), point("gauge", "b", unit="miles")))
+        assert isinstance(result, Sent)
+        assert (result.rejected, result.reason, result.adapted) == (0, None, {"unit unknown to CloudWatch": 2})
+    result = emf.send(batch(point("gauge")))
+    assert isinstance(result, Sent)
+    assert not result.adapted
