@@ -457,3 +457,29 @@ def test_a_line_can_be_printed_whatever_a_property_says() -> None:
     [line] = document.lines()
     line.encode()
     assert json.loads(line)["half \ud800"] == "é \udfff"
+
+
+def test_a_document_may_be_changed_while_it_is_written() -> None:
+    import threading
+
+    document, stop = Document("shop"), threading.Event()
+
+    def change() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            document.set_property(f"p{number % 500}", number)
+            document.add_dimensions({f"d{number % 7}": number})
+            document.add_metric(f"m{number % 500}", number)
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    try:
+        for _ in range(100):
+            for line in document.lines():
+                json.loads(line)
+            document.clear_dimensions()
+            document.metrics.clear()
+    finally:
+        stop.set()
+        changing.join()
