@@ -47,6 +47,9 @@ def status() -> dict[str, Any]:
                 "retries": 0,
                 "last_error": next(reversed(lost), None),
             }
+    embedded = sys.modules.get("obsv.compat.emf.agent")
+    if embedded is not None:
+        sinks.update(embedded.status())
     keeper = last.sampling.keeper if last is not None and last.sampling is not None else None
     return {
         "enabled": running is not None,

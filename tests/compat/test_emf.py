@@ -730,3 +730,24 @@ def test_details_that_are_neither_true_nor_false() -> None:
 
     [line] = ours(scenario)
     assert "Array" in line["error"]["details"]
+
+
+def test_what_waits_for_the_agent_and_what_was_lost_is_in_the_status() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        endpoint = f"tcp://127.0.0.1:{nobody.getsockname()[1]}"
+    program = """
+    import json
+    import obsv
+    from obsv.compat.emf import create_metrics_logger
+    from obsv.compat.emf.agent import flush
+    m = create_metrics_logger()
+    for number in range(3):
+        m.put_metric("m", number).flush_sync()
+    flush(0.2)
+    print(json.dumps(obsv.status()["sinks"]))
+    """
+    done = run(program, AWS_EMF_ENVIRONMENT="default", AWS_EMF_AGENT_ENDPOINT=endpoint)
+    found = json.loads(done.stdout)[f"compat.emf agent {endpoint}"]["metrics"]
+    assert (found["sent"], found["waiting"], found["dropped"]) == (0, 3, {})
+    assert found["last_error"].endswith("nobody listens")
