@@ -42,6 +42,7 @@ PATIENCE = 5.0
 _RESOLVE_AGAIN = 60.0  # seconds: a container's name moves to another address, and UDP does not notice
 _BURST = 64 * 1024  # bytes between two pauses
 _PAUSE = 0.001  # seconds: Linux lets a socket hold some 200 KiB, and what comes faster than it is read is lost
+_MAX_READS = 64  # of what somebody says who is no agent: it may never end
 _BUSY = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -178,13 +179,14 @@ class TcpWriter:
         """Tell whether the agent has closed the connection: what is written to it then is lost without a word."""
         assert self._socket is not None
         try:
-            while self._socket.recv(4096):
-                pass  # the agent says nothing; whoever does is not listened to
+            for _ in range(_MAX_READS):  # the agent says nothing; whoever does is not listened to
+                if not self._socket.recv(4096):
+                    return True
         except BlockingIOError:
             return False
         except OSError:
-            pass
-        return True
+            return True
+        return False
 
     def _line(self, data: bytes, deadline: float) -> None:
         """Send a line, going on where it was left."""
