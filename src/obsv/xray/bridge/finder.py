@@ -43,11 +43,11 @@ _CONTENTS = {
     "FacadeSegmentMutationException MissingPluginNames AlreadyEndedException",
     "core.models": "",
     "core.models.entity": "entity: Entity; words: ORIGIN_TRACE_HEADER_ATTR_KEY",
-    "core.models.segment": "entity: Segment; managers: SegmentContextManager; words: ORIGIN_TRACE_HEADER_ATTR_KEY",
-    "core.models.subsegment": "entity: Subsegment; managers: SubsegmentContextManager is_already_recording; "
+    "core.models.segment": "segments: Segment; managers: SegmentContextManager; words: ORIGIN_TRACE_HEADER_ATTR_KEY",
+    "core.models.subsegment": "segments: Subsegment; managers: SubsegmentContextManager is_already_recording; "
     "words: SUBSEGMENT_RECORDING_ATTRIBUTE",
-    "core.models.dummy_entities": "entity: DummySegment DummySubsegment",
-    "core.models.facade_segment": "entity: FacadeSegment",
+    "core.models.dummy_entities": "stand_ins: DummySegment DummySubsegment",
+    "core.models.facade_segment": "stand_ins: FacadeSegment",
     "core.models.trace_header": "header: TraceHeader ROOT PARENT SAMPLE SELF HEADER_DELIMITER",
     "core.models.traceid": "header: TraceId",
     "core.models.throwable": "throwable: Throwable",
@@ -86,6 +86,8 @@ _CONTENTS = {
 _WITHOUT = {
     "ext.sqlalchemy": "",
     "ext.sqlalchemy.query": "others: XRaySessionMaker",
+    "ext.django.db": "django: patch_db",
+    "ext.django.templates": "django: patch_template",
     "ext.flask_sqlalchemy": "",
     "ext.flask_sqlalchemy.query": "others: XRayFlaskSqlAlchemy",
     "ext.dbapi2": "others: XRayTracedConn",

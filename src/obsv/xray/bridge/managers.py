@@ -10,8 +10,8 @@ from obsv.hotpath.errors import safe_text
 from obsv.hotpath.span import Span, current, new_span
 from obsv.hotpath.wrap import wrap, wraps
 
-from . import entity
-from .current import BEFORE, KIND, SCOPE, record_of
+from . import segments
+from .current import BEFORE, KIND, SCOPE, now, record_of
 from .words import SUBSEGMENT_RECORDING_ATTRIBUTE
 
 TYPE_CHECKING = False
@@ -57,7 +57,8 @@ class SubsegmentContextManager:
         self.subsegment: Any = None
 
     def __enter__(self) -> Any:
-        self.subsegment = self.recorder.begin_subsegment(self.name or "subsegment", **self.subsegment_kwargs)
+        name = "subsegment" if self.name is None else self.name
+        self.subsegment = self.recorder.begin_subsegment(name, **self.subsegment_kwargs)
         return self.subsegment
 
     def __exit__(
@@ -102,13 +103,15 @@ class SubsegmentContextManager:
 
 
 class _Captured(Call):
-    """How a generator's span is made: as a subsegment that ends by itself."""
+    """How a generator's span is made: as a subsegment that has begun, and ends by itself."""
 
     __slots__ = ()
 
     def make(self) -> Span:
         made = new_span(self.scope, self.name, self.kind)
-        record_of(made).update({KIND: entity.Subsegment, BEFORE: current()})
+        above = now()
+        record_of(made).update({KIND: segments.Subsegment, BEFORE: current()})
+        made.begin(above)
         return made
 
 
@@ -144,7 +147,7 @@ def _leave(begun: Any, error: BaseException | None) -> None:
     if begun is not None:
         if isinstance(error, Exception):
             begun.add_exception(error, None)
-        entity.end(begun)
+        segments.end(begun)
 
 
 def is_already_recording(function: Any) -> bool:
