@@ -85,6 +85,10 @@ def handler(event, context):
     with tracer.provider.in_subsegment("## by hand") as subsegment:
         subsegment.put_annotation("hand", 1)
         subsegment.put_metadata("key", "value", "space")
+    with tracer.provider.in_subsegment("orders.example", namespace="remote"):
+        pass
+    with tracer.provider.in_subsegment("dynamodb", namespace="aws"):
+        pass
     return {{"statusCode": 200}}
 
 @tracer.capture_lambda_handler(capture_response=False)
@@ -149,6 +153,7 @@ def flat(documents: list[Any]) -> list[Any]:
                 names[above[document["id"]]],
                 document.get("annotations", {}),
                 said(document),
+                document.get("namespace", "local"),
                 document.get("fault", False),
                 [(error["type"], error["message"]) for error in document.get("cause", {}).get("exceptions", ())]
                 if isinstance(document.get("cause"), dict)
@@ -179,7 +184,7 @@ def test_the_same_subsegments(daemon: Daemon) -> None:
         assert done.stdout == "done\n", done.stderr
         sent.append(flat(daemon.documents()))
     theirs, mine = sent
-    assert len(theirs) == 14
+    assert len(theirs) == 16
     assert mine == theirs
 
 
