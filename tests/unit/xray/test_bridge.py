@@ -172,6 +172,18 @@ def test_rules_that_cannot_be_read_are_told(rules: Any, capsys: pytest.CaptureFi
     assert "X-Ray sampling rules are left out" in capsys.readouterr().err
 
 
+def test_rules_that_are_a_number_close_no_file_and_a_long_path_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    read, write = os.pipe()
+    LocalSampler(read)
+    LocalSampler(True)
+    LocalSampler("x" * 100_000)
+    os.write(write, b"still open")
+    assert os.read(read, 20) == b"still open"
+    os.close(read)
+    os.close(write)
+    assert len(capsys.readouterr().err) < 1000
+
+
 def test_a_sampler_of_the_programs_is_asked(seen: Capture, recorder: bridge.AsyncAWSXRayRecorder) -> None:
     class Never:
         def should_trace(self, request: Any) -> bool:
