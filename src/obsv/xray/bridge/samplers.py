@@ -57,8 +57,8 @@ class LocalSampler:
             default = dict(rules["default"])
             self._rules = [_Rule(rule) for rule in [*rules.get("rules", ()), default]]
         except Exception as error:  # noqa: BLE001 - the program's own text
-            said = safe_text(error)[:200]
-            faults.tell(f"X-Ray sampling rules are left out: {type(error).__name__}: {said}; 1 a second plus 5 % is used")
+            said = f"{type(error).__name__}: {safe_text(error)[:200]}"
+            faults.tell(f"X-Ray sampling rules are left out: {said}; 1 a second plus 5 % is used")
 
     def should_trace(self, sampling_req: Any = None) -> int:
         """Return 1 to sample, 0 not to."""
