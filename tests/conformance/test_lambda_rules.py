@@ -176,6 +176,31 @@ def test_the_variable_is_read_anew_each_invocation(daemon: Daemon, tmp_path: Pat
     )
 
 
+def test_a_library_that_was_imported_before_obsv_began_follows_the_variable_too(daemon: Daemon, tmp_path: Path) -> None:
+    pytest.importorskip("aws_xray_sdk")
+    sent = ours(
+        daemon,
+        tmp_path,
+        """
+        @xray_recorder.capture("captured")
+        def work():
+            xray_recorder.put_annotation("n", 1)
+        def handler():
+            work()
+            with xray_recorder.in_subsegment("block"):
+                pass
+        for number in (1, 2):
+            invoke(number, handler)
+            end()
+        """,
+        "from aws_xray_sdk.core import xray_recorder\n" + FUNCTION,
+        **STARTING,
+    )
+    assert [below(each) for each in sent] == [
+        (name, "subsegment", trace_of(number), PARENT) for number in (1, 2) for name in ("captured", "block")
+    ]
+
+
 def test_an_invocation_that_is_not_sampled_sends_nothing(daemon: Daemon, tmp_path: Path) -> None:
     sent = function(
         daemon,

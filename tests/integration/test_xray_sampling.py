@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 import threading
 import time
@@ -104,6 +105,22 @@ def test_an_answer_that_is_none_is_an_error_of_its_own(service: SamplingService,
     service.raw = raw
     with pytest.raises(AskingError):
         Client(service.url).rules()
+
+
+def test_a_reason_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as odd:
+
+        def answer() -> None:
+            connection, _ = odd.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"garbage\r\n\r\nmore")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(AskingError, match=r"garbage$"):
+            Client(f"http://127.0.0.1:{odd.getsockname()[1]}").rules()
+        thread.join()
 
 
 def test_rules_in_circles_end(service: SamplingService) -> None:
@@ -414,8 +431,6 @@ def test_the_thread_starts_with_the_first_trace_and_keeps_no_process_alive(servi
 
 
 def test_a_service_that_hangs_holds_up_neither_requests_nor_the_end() -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as hanging:
         code = _PROGRAM + "with obsv.span('a'): pass\ntime.sleep(0.3)\nprint(decider.rules)"
         done = run(

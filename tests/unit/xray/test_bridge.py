@@ -113,6 +113,33 @@ def test_what_is_never_ended_is_not_kept(seen: Capture, recorder: bridge.AsyncAW
     assert len(here._records) == others
 
 
+def test_metadata_that_holds_its_own_entity_is_not_kept(recorder: bridge.AsyncAWSXRayRecorder) -> None:
+    gc.collect()
+    others = len(here._records)
+
+    @recorder.capture()
+    def rows() -> Iterator[int]:
+        recorder.put_metadata("me", recorder.current_subsegment())
+        yield 1
+
+    def work() -> None:
+        with capture():
+            for _ in range(10):
+                with recorder.in_segment("web") as segment:
+                    segment.put_metadata("me", segment)
+                    with recorder.in_subsegment("sub") as subsegment:
+                        subsegment.put_metadata("both", [segment, subsegment])
+                    list(rows())
+                    segment.put_metadata("more", 1)
+                assert segment.metadata["default"].keys() == {"me", "more"}
+
+    work()
+    with capture():  # the sink of the one before is let go
+        pass
+    gc.collect()
+    assert len(here._records) <= others
+
+
 def test_a_thread_with_an_entity_handed_over(seen: Capture, recorder: bridge.AsyncAWSXRayRecorder) -> None:
     segment = recorder.begin_segment("web")
     found: list[Any] = []

@@ -163,7 +163,7 @@ class Entity:
             return
         self.metadata.setdefault(namespace, {})[key] = value
         if self.__dict__.get(ENDS_ELSEWHERE, True):
-            said.metadata(self._span, namespace, self.metadata[namespace])
+            self._write_metadata(namespace)
 
     @guard(WHERE)
     def put_http_meta(self, key: str, value: Any) -> None:
@@ -257,13 +257,17 @@ class Entity:
             return
         if not self.__dict__.get(ENDS_ELSEWHERE, True):
             self._write_annotations()
-            for namespace, members in self.metadata.items():
-                said.metadata(span, namespace, members)
+            for namespace in list(self.metadata):
+                self._write_metadata(namespace)
         span.end(_nanoseconds(end_time))
 
     def _write_annotations(self) -> None:
         if self.annotations:
             self._span.set_attribute(said.ANNOTATIONS, tuple(self.annotations))
+
+    def _write_metadata(self, namespace: str) -> None:
+        # What it was given may hold this entity, and the record would then hold its span, for ever.
+        self.metadata[namespace] = said.metadata(self._span, namespace, self.metadata[namespace])
 
     # ------------------------------------------------------------------ bookkeeping that obsv does in its own way
 

@@ -103,14 +103,15 @@ class Client:
             response = connection.getresponse()
             text = response.read(MAX_ANSWER + 1)
         except (OSError, HTTPException, ValueError) as error:  # the last one: a host that can be none
-            raise AskingError(f"{base}: {getattr(error, 'strerror', None) or error or type(error).__name__}") from error
+            said = str(getattr(error, "strerror", None) or error or type(error).__name__)
+            raise AskingError(f"{base}: {_line(said)}") from error
         finally:
             connection.close()
         if response.status != 200:
             if self.access is not None and (response.getheader("x-amzn-errortype") or "").partition(":")[0] in STALE:
                 self.access.renew()
-            said = text[:200].decode("utf-8", "replace").strip()
-            raise AskingError(f"{base}{path}: HTTP {response.status} {said}".strip())
+            said = text[:200].decode("utf-8", "replace")
+            raise AskingError(f"{base}{path}: HTTP {response.status} {_line(said)}".strip())
         try:
             answer = json.loads(text) if len(text) <= MAX_ANSWER else None
         except (ValueError, RecursionError):
@@ -127,7 +128,13 @@ class Client:
         except Exception as error:  # expired, no such profile, a broken provider: whatever botocore says
             access.renew()
             kind = type(error).__name__
-            raise AskingError(f"{_REASONS.get(kind) or f'{kind}: {error}'}, for {_ACTIONS[path]}") from error
+            raise AskingError(
+                f"{_REASONS.get(kind) or f'{kind}: {_line(str(error))}'}, for {_ACTIONS[path]}"
+            ) from error
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:200]
 
 
 _REASONS = {
