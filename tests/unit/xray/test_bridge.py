@@ -140,6 +140,24 @@ def test_metadata_that_holds_its_own_entity_is_not_kept(recorder: bridge.AsyncAW
     assert len(here._records) <= others
 
 
+def test_capture_leaves_classes_and_values_alone_and_takes_what_reads_a_property(
+    seen: Capture, recorder: bridge.AsyncAWSXRayRecorder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @recorder.capture("made")
+    class Base:
+        @recorder.capture("read")
+        @property
+        def value(self) -> int:
+            return 7
+
+    class Below(Base):
+        pass
+
+    assert (Below().value, recorder.capture("seven")(7)) == (7, 7)
+    assert [span.name for span in seen.spans] == ["read"]
+    assert capsys.readouterr().err.count("xray_recorder.capture on ") == 2
+
+
 def test_a_thread_with_an_entity_handed_over(seen: Capture, recorder: bridge.AsyncAWSXRayRecorder) -> None:
     segment = recorder.begin_segment("web")
     found: list[Any] = []
@@ -230,6 +248,10 @@ def test_a_sampler_of_the_programs_is_asked(seen: Capture, recorder: bridge.Asyn
 )  # fmt: skip
 def test_wildcards(pattern: str | None, text: str, same: bool) -> None:
     assert wildcard_match(pattern, text) is same
+
+
+def test_wildcards_that_look_at_case() -> None:
+    assert [wildcard_match("A.*", text, case_insensitive=False) for text in ("A.c", "a.c")] == [True, False]
 
 
 def test_snake_case() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from obsv.hotpath import faults
 from obsv.hotpath.around import Call
 from obsv.hotpath.errors import safe_text
 from obsv.hotpath.span import Span, current, new_span
@@ -69,6 +70,14 @@ class SubsegmentContextManager:
     def __call__(self, function: Any) -> Any:
         if isinstance(function, (staticmethod, classmethod)):
             return type(function)(self(function.__func__))
+        if isinstance(function, property) and function.fget is not None:
+            return function.getter(self(function.fget))
+        if isinstance(function, type) or not callable(function):
+            faults.tell(
+                f"xray_recorder.capture on {safe_text(function)[:80]} does nothing: functions and methods are "
+                "captured, not classes or other values"
+            )
+            return function
         if getattr(function, SUBSEGMENT_RECORDING_ATTRIBUTE, False):
             return function
         made = self._around(function, self.name or getattr(function, "__name__", None) or type(function).__name__)

@@ -55,18 +55,15 @@ def wildcard_match(pattern: str | None, text: str | None, case_insensitive: bool
     """Match ``*`` (any characters) and ``?`` (one character) against the whole of a text."""
     if pattern is None or text is None:
         return False
-    import re
-    from functools import lru_cache
-
     global _compiled
     if _compiled is None:
-        _compiled = lru_cache(256)(
-            lambda wild, flags: re.compile(
-                "".join([".*" if c == "*" else "." if c == "?" else re.escape(c) for c in re.sub(r"\*+", "*", wild)]),
-                flags,
-            )
-        )
-    return _compiled(pattern, re.S | (re.I if case_insensitive else 0)).fullmatch(text) is not None
+        from functools import lru_cache
+
+        from ..sampling.patterns import compile_pattern
+
+        _compiled = lru_cache(256)(compile_pattern)
+    match = _compiled(pattern, case_insensitive)
+    return match is None or match(text) is not None
 
 
 _compiled: Any = None
