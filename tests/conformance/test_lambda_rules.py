@@ -98,6 +98,7 @@ def test_the_facade_has_the_services_ids_cannot_be_changed_and_is_never_sent(dae
             assert not facade.ready_to_send()
             with xray_recorder.in_subsegment("work") as work:
                 assert work.parent_segment.trace_id == facade.trace_id
+                xray_recorder.current_segment().set_user("bob")
         invoke(1, handler)
         """,
     )

@@ -181,6 +181,13 @@ class Entity:
         self._span.set_attribute(said.HTTP[key], value)
 
     @guard(WHERE)
+    def set_user(self, user: Any) -> None:
+        """Say who asked."""
+        if self._span.recording and user is not None:
+            self.__dict__["user"] = user
+            self._span.set_attribute("enduser.id", user)
+
+    @guard(WHERE)
     def set_aws(self, aws_meta: dict[str, Any]) -> None:
         """Say what an AWS call is about."""
         if self._span.recording:

@@ -54,13 +54,6 @@ class Segment(Entity):
         if begun_here(self._span) is not None:
             self._span.update_name(name)
 
-    @guard(WHERE)
-    def set_user(self, user: Any) -> None:
-        """Say who asked."""
-        if self._span.recording and user is not None:
-            self.__dict__["user"] = user
-            self._span.set_attribute("enduser.id", user)
-
     def set_aws(self, aws_meta: dict[str, Any]) -> None:
         """Keep it; where the service runs is known from the resource."""
         self.aws = aws_meta

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def compile_pattern(pattern: str, ignore_case: bool = True) -> Matches | None:
     """Return what tells whether a text matches, None where every text does, also one that is missing.
 
-    Case does not count unless asked for, as in AWS's X-Ray SDKs. The time that matching takes grows with the text and the pattern, never
-    faster, whatever is in them: the text comes from a client.
+    Case does not count unless asked for, as in AWS's X-Ray SDKs. The time that matching takes grows with the text and
+    the pattern, never faster, whatever is in them: the text comes from a client.
 
     Example:
         >>> bool(compile_pattern("/orders/*/items")("/Orders/7/items"))
