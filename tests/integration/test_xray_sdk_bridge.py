@@ -252,6 +252,37 @@ def test_gather_gives_each_task_its_own_subsegment(daemon: Daemon, tmp_path: Pat
             assert item["annotations"] == {"n": int(item["name"][5:])}
 
 
+def test_a_context_of_the_programs_own_with_a_task_factory(daemon: Daemon, tmp_path: Path) -> None:
+    """A workaround for the library's AsyncContext that many programs have copied; and tasks with contexts of their own,
+    which the library's factory cannot make."""
+    [document] = ours(
+        daemon,
+        tmp_path,
+        """
+        import asyncio, contextvars
+        from aws_xray_sdk.core.async_context import AsyncContext, TaskLocalStorage, task_factory
+        class Own(AsyncContext):
+            def __init__(self, *args, loop=None, use_task_factory=True, **kwargs):
+                super().__init__(*args, **kwargs)
+                self._loop = loop
+                self._loop.set_task_factory(task_factory)
+                self._local = TaskLocalStorage(loop=loop)
+            def clear_trace_entities(self):
+                self._local.clear()
+        @xray_recorder.capture_async("work")
+        async def work():
+            await asyncio.sleep(0)
+        async def main():
+            xray_recorder.configure(service="svc", context=Own(loop=asyncio.get_running_loop()))
+            async with xray_recorder.in_segment_async("web"):
+                await asyncio.gather(work(), asyncio.create_task(work()))
+                await asyncio.create_task(work(), context=contextvars.copy_context())
+        asyncio.run(main())
+        """,
+    )
+    assert tree(document) == {"web": ["work", "work", "work"]}
+
+
 def test_threads_of_executors_keep_the_segment(daemon: Daemon, tmp_path: Path) -> None:
     """aws-xray-sdk-python issues 446, 377 and 388."""
     [document] = ours(
@@ -513,7 +544,7 @@ IMPORTS = """
         import aws_xray_sdk, aws_xray_sdk.core as xray
         from aws_xray_sdk import global_sdk_config
         from aws_xray_sdk.core import AWSXRayRecorder, lambda_launcher, patch, patch_all, patcher, xray_recorder
-        from aws_xray_sdk.core.async_context import AsyncContext
+        from aws_xray_sdk.core.async_context import AsyncContext, TaskLocalStorage, task_factory
         from aws_xray_sdk.core.async_recorder import AsyncAWSXRayRecorder
         from aws_xray_sdk.core.context import Context
         from aws_xray_sdk.core.daemon_config import DaemonConfig

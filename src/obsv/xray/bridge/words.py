@@ -101,13 +101,16 @@ def unwrap(obj: Any, attr: str) -> None:
         setattr(obj, attr, inner)
 
 
+SQS_XRAY_HEADER = "AWSTraceHeader"
+
+
 class SqsMessageHelper:
     """What a message of SQS says about its trace."""
 
     @staticmethod
     def isSampled(sqs_message: Mapping[str, Any]) -> bool:  # noqa: N802 - the library's name
         """Tell whether the sender's trace is sampled."""
-        return "Sampled=1" in (sqs_message.get("attributes") or {}).get("AWSTraceHeader", "")
+        return "Sampled=1" in (sqs_message.get("attributes") or {}).get(SQS_XRAY_HEADER, "")
 
 
 class DefaultDynamicNaming:
