@@ -133,6 +133,14 @@ class Provider:
         """Return the current span."""
         return Subsegment(current_span())
 
+    def __getattr__(self, name: str) -> Any:
+        """Return the other calls of aws-xray-sdk's recorder, which Powertools hands out here."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        from obsv.xray.bridge.recorder import xray_recorder
+
+        return getattr(xray_recorder, name)
+
     def patch(self, modules: Sequence[str]) -> None:
         """Patch these libraries; names are aws-xray-sdk's."""
         from obsv import patches
