@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from obsv.emf import limits
 from obsv.emf.document import Document
-from obsv.guard import guard
 from obsv.hotpath import faults
 from obsv.hotpath.errors import safe_text
-from obsv.hotpath.wrap import wraps
 
 from ... import stdout
-from ...kinds import is_coroutine
 from .. import environment
-from ..cold_start import ColdStart
 from ..warnings import PowertoolsUserWarning
 from .exceptions import MetricNameError, MetricValueError, SchemaValidationError
+from .invocation import decorate
 from .units import MetricResolution, MetricUnit, resolution_of, unit_of
 
 if TYPE_CHECKING:
@@ -30,8 +27,6 @@ MAX_DIMENSIONS = 29
 
 MAX_METRICS = 100
 """Metrics, or values of one, with which a line is written at once."""
-
-cold_start = ColdStart()
 
 
 def disabled() -> bool:
@@ -301,45 +296,7 @@ class EphemeralMetrics:
             return lambda handler: self.log_metrics(
                 handler, capture_cold_start_metric, raise_on_empty_metrics, **kwargs
             )
-        handler = lambda_handler
-
-        def after(context: Any, failed: bool) -> None:
-            with guard("log_metrics"):
-                if capture_cold_start_metric and cold_start.take():
-                    self.add_cold_start_metric(environment.lambda_context(context))
-            if not failed:
-                self.flush_metrics(raise_on_empty_metrics=raise_on_empty_metrics)
-                return
-            try:
-                self.flush_metrics()
-            except SchemaValidationError as error:  # what the handler has raised is what counts
-                faults.tell(f"log_metrics writes nothing: {error}")
-
-        if is_coroutine(handler):
-
-            @wraps(handler)
-            async def async_handler(event: Any, context: Any, *args: Any, **kwargs: Any) -> Any:
-                try:
-                    result = await handler(event, context, *args, **kwargs)
-                except BaseException:
-                    after(context, failed=True)
-                    raise
-                after(context, failed=False)
-                return result
-
-            return async_handler
-
-        @wraps(handler)
-        def sync_handler(event: Any, context: Any, *args: Any, **kwargs: Any) -> Any:
-            try:
-                result = handler(event, context, *args, **kwargs)
-            except BaseException:
-                after(context, failed=True)
-                raise
-            after(context, failed=False)
-            return result
-
-        return sync_handler
+        return decorate(self, lambda_handler, capture_cold_start_metric, raise_on_empty_metrics)
 
     def add_cold_start_metric(self, context: Any) -> None:
         """Write the metric ColdStart, with the dimensions ``function_name`` and ``service``, in a line of its own."""
