@@ -238,8 +238,12 @@ class Emitter:
                     self._deliver(late)
         finally:
             if doing() != _WRITING:
-                self.waiting.pop(get_ident(), None)
+                for _ in self.waiting.pop(get_ident(), ()):
+                    self.dropped()
             do(0)
+            if not cython.compiled:  # interpreted, a signal handler may run between any two of these lines
+                for left in self.waiting.pop(get_ident(), ()):
+                    self.emit(left)
 
     def _later(self, record: LogRecord | Pending) -> None:
         waiting = self.waiting.setdefault(get_ident(), [])

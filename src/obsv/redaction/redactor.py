@@ -109,10 +109,7 @@ class Redactor(Masker):
 
     def other(self, key: Any, value: Any) -> Any:
         """Return a value of any other type without the secrets in it; itself where there are none."""
-        try:
-            return _Walk(self).masked(key, value)
-        except Exception:  # noqa: BLE001 - the value's own methods raise: it loses only itself
-            return unreadable(value)
+        return _Walk(self).masked(key, value)
 
     def _load(self) -> Rules:
         from .rules import Rules
@@ -169,6 +166,12 @@ class _Walk:
 
     def masked(self, key: Any, value: Any) -> Any:
         """Return a value that is no plain one without secrets; itself where there are none."""
+        try:
+            return self._masked(key, value)
+        except Exception:  # noqa: BLE001 - the value's own methods raise: it loses only itself
+            return unreadable(value)
+
+    def _masked(self, key: Any, value: Any) -> Any:
         if isinstance(value, str):
             text = self._counted(str.__str__(value))
             masked = self._redactor.text(key, text)
@@ -258,7 +261,7 @@ class _Walk:
 
     def _item(self, item: Any) -> Any:
         """Return an item of a list; one that is a name with its value, as in lists of headers, is a pair."""
-        if isinstance(item, (tuple, list)) and len(item) == 2 and self._redactor.is_secret(item[0]):
+        if issubclass(type(item), (tuple, list)) and len(item) == 2 and self._redactor.is_secret(item[0]):
             return (item[0], self._redactor.mask) if isinstance(item, tuple) else [item[0], self._redactor.mask]
         return self._value(None, item)
 

@@ -504,3 +504,15 @@ def test_a_name_may_be_of_any_length() -> None:
     mine = redactor()
     assert mine.value("a" * 2_000_000 + "_password" + "1" * 1000, "x") == "REDACTED"
     assert mine.value("password" + "a" * 2_000_000, "x") == "x"
+
+
+class Classless:
+    @property
+    def __class__(self) -> Any:
+        raise RuntimeError
+
+
+def test_a_bad_object_in_a_list_loses_only_itself() -> None:
+    found = redactor().value("list", [Classless(), {"token": SECRET, "x": Classless()}, 1])
+    text = "<Classless: its text cannot be read>"
+    assert found == [text, {"token": "REDACTED", "x": text}, 1]
