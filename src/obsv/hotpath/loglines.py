@@ -237,10 +237,11 @@ class Emitter:
                 for late in self.waiting.pop(get_ident(), ()):
                     self._deliver(late)
         finally:
-            if doing() != _WRITING:
+            alone = doing() == _WRITING
+            do(0)
+            if not alone:
                 for _ in self.waiting.pop(get_ident(), ()):
                     self.dropped()
-            do(0)
             if not cython.compiled:  # interpreted, a signal handler may run between any two of these lines
                 for left in self.waiting.pop(get_ident(), ()):
                     self.emit(left)
