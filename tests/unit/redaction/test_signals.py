@@ -516,3 +516,22 @@ def test_a_bad_object_in_a_list_loses_only_itself() -> None:
     found = redactor().value("list", [Classless(), {"token": SECRET, "x": Classless()}, 1])
     text = "<Classless: its text cannot be read>"
     assert found == [text, {"token": "REDACTED", "x": text}, 1]
+
+
+def log_in(password: str) -> None:
+    raise LookupError("nobody")
+
+
+@pytest.mark.parametrize("form", ["cloudwatch", "powertools", "ecs", "otel"])
+def test_literals_in_lines_of_source_code_are_masked_in_every_form(
+    form: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    obsv.init("shop", traces="none", metrics="none", logs="json", patch=False, config={"log_format": form})
+    try:
+        log_in(password="hunter2x")
+    except LookupError:
+        obsv.get_logger("redaction").exception("failed")
+    obsv.shutdown()
+    line = capfd.readouterr().out
+    assert SECRET not in line
+    assert 'log_in(password=\\"REDACTED\\")' in line
