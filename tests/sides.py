@@ -59,7 +59,7 @@ class Side:
         """Begins again: the next invocation is the first one, and nothing is measured yet."""
         if self.ours:
             self.module("logging.invocation").cold_start.reset()
-            self.module("metrics.provider").cold_start.reset()
+            self.module("metrics.invocation").cold_start.reset()
         else:
             self.module("logging.logger").is_cold_start = True
             self.module("metrics.provider.cold_start").is_cold_start = True

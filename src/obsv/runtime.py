@@ -199,9 +199,13 @@ class Runtime:
         from .logs import logger, outlet  # noqa: F401
 
         queues = self.pipeline.queues("logs")
+        outlet.forget_losses()
+        loaded: Any = sys.modules.get("obsv.logs.features")
+        if loaded is not None:
+            loaded.reset()
         if queues or self.immediate:
             outlet.install([sink.write for sink in self.immediate], queues, self.settings.log_level, self.guard)
-            if self.settings.shapes_logs() or "obsv.logs.features" in sys.modules:
+            if self.settings.shapes_logs():
                 from .logs import features
 
                 features.start(self.settings)

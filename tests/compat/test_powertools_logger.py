@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import datetime
 import decimal
+import io
 import logging
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -225,8 +227,61 @@ def copied(side: Side) -> None:
     assert other.propagate is False
 
 
+def sampling(side: Side) -> None:
+    log = logger(side, sampling_rate=1)
+    log.debug("drawn")
+    log.info("m")
+    other = side.module("logging").Logger(service=f"{side.service}b", sampling_rate=0)
+    other.debug("not drawn")
+    other.info("m")
+
+    @log.inject_lambda_context
+    def handler(event: Any, context: Any) -> None:
+        log.debug("drawn again")
+
+    handler({}, side.context)
+    handler({}, side.context)
+    log.sampling_rate = 0
+    log.refresh_sample_rate_calculation()
+    log.debug("not any more")
+    log.info("m")
+
+
+def streams(side: Side) -> None:
+    text = io.StringIO()
+    log = logger(side, stream=text)
+    log.info("to a stream")
+    sys.stdout.write(text.getvalue())
+    side.module("logging").Logger(service=f"{side.service}h", logger_handler=logging.StreamHandler(sys.stdout)).info(
+        "m"
+    )
+
+
+def stacks_as_text(side: Side) -> None:
+    log = logger(side, serialize_stacktrace=False)
+    try:
+        raise ValueError("x")
+    except ValueError:
+        log.exception("caught")
+
+
+def copied_with_options(side: Side) -> None:
+    copy = side.module("logging.utils").copy_config_to_registered_loggers
+    log = logger(side)
+    quiet, left_alone, lower = [logging.getLogger(f"{side.service}{name}") for name in ("quiet", "left", "lower")]
+    quiet.setLevel("ERROR")
+    copy(source_logger=log, include={quiet.name}, ignore_log_level=True)
+    quiet.info("below its level")
+    quiet.error("its own level")
+    copy(source_logger=log, include={left_alone.name}, exclude={left_alone.name})
+    assert (left_alone.handlers, left_alone.propagate) == ([], True)
+    copy(source_logger=log, include={lower.name}, log_level="DEBUG")
+    lower.debug("lower than the source")
+
+
 SCENARIOS = [
-    levels, fields, keys, errors, children, orphan, handlers, invocations, correlation_paths, copied,
+    levels, fields, keys, errors, children, orphan, handlers, invocations, correlation_paths, copied, sampling,
+    streams, stacks_as_text, copied_with_options,
 ]  # fmt: skip
 
 
@@ -271,6 +326,7 @@ def test_options_of_the_formatter() -> None:
         {"use_rfc3339": True, "utc": True},
         {"datefmt": "%d/%m/%Y %H:%M:%S.%F"},
         {"datefmt": "%H:%M", "utc": True},
+        {"datefmt": "%d/%m/%Y %H:%M:%S %Z", "use_datetime_directive": True, "utc": True},
     ],
     ids=str,
 )
@@ -426,3 +482,22 @@ def test_the_same_lines_of_any_program(steps: list[tuple[str, Any]]) -> None:
 def _odd(message: object) -> bool:
     """Texts that Powertools parses as NaN, or as null, and then writes as no JSON or not at all."""
     return isinstance(message, str) and message.strip() in ("NaN", "Infinity", "-Infinity", "null")
+
+
+def test_a_derived_formatter_may_call_what_the_originals_has() -> None:
+    def scenario(side: Side) -> None:
+        formatter = side.module("logging.formatter")
+        assert side.module("logging.types").LogRecord
+
+        class Renaming(formatter.LambdaPowertoolsFormatter):  # type: ignore[misc, name-defined]
+            def serialize(self, log: dict[str, Any]) -> str:
+                log["event"] = log.pop("message")
+                log["read"] = self.json_deserializer('{"a": 1}')
+                log["other"] = self.json_default(1.5)
+                return str(self.json_serializer(log))
+
+        log = side.module("logging").Logger(service=side.service, logger_formatter=Renaming())
+        log.info("hello", order=7)
+
+    [line] = same(scenario)
+    assert (line["event"], line["order"], line["read"], line["other"]) == ("hello", 7, {"a": 1}, "1.5")

@@ -27,11 +27,11 @@ MIB = 1 << 20
 
 # A program with a sink of its own: python -c PROGRAM path bytes service batches
 PROGRAM = f"""
-import sys
+import sys, time
 sys.path.insert(0, {TESTS!r})
 from telemetry import Recorder, log
 from obsv.settings import resolve
-from obsv.sinks.base import Batch
+from obsv.sinks.base import Batch, Retry
 from obsv.sinks.local import LocalSink
 path, size, service, batches = sys.argv[1:]
 sink = LocalSink(resolve({{}}, {{"OBSV_LOCAL_PATH": path, "OBSV_LOCAL_MAX_BYTES": size}}))
@@ -41,10 +41,11 @@ recorder = Recorder()
 for i in range(int(batches)):
     spans = [recorder.trace(f"{{service}} {{i}}", 9, url="x" * 200) for _ in range(5)]
     for signal, items in (("traces", spans), ("logs", [log(f"log {{i}}", one[-1]) for one in spans])):
-        for _ in range(20):
+        for _ in range(200):  # with a pause, as a lane does: some locks are refused at once
             result = sink.send(Batch(signal, items, resource))
-            if "locked" not in str(result):
+            if not isinstance(result, Retry) or not any(word in result.reason for word in ("locked", "size limit")):
                 break
+            time.sleep(0.05)
         print(result)
         if not str(result).startswith("Sent"):
             sys.exit(sink.close())

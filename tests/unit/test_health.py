@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 import obsv
 from obsv import runtime
 from obsv.hotpath import faults
 from obsv.pipeline.batch import Refused
 
 if TYPE_CHECKING:
-    import pytest
-
     from collectors import Collector
 
 KEYS = {
@@ -114,3 +114,28 @@ def test_patches() -> None:
     assert patches["redis"] == "off"
     obsv.shutdown()
     assert obsv.status()["patches"]["sqlite3"] == "off"
+
+
+class Chatty:
+    """Its text logs itself."""
+
+    def __str__(self) -> str:
+        obsv.get_logger("health").info("about", me=self)
+        return "chatty"
+
+
+@pytest.mark.parametrize("logs", ["none", "memory"])
+@pytest.mark.parametrize("limit", [0, 1])
+def test_what_was_lost_in_one_life_is_not_told_in_the_next(logs: str, limit: int) -> None:
+    obsv.init("shop", traces="none", metrics="none", logs="json", patch=False, config={"log_rate_limit": limit})
+    log = obsv.get_logger("health")
+    log.info("start", me=Chatty())
+    for _ in range(50):
+        log.info("again")
+    obsv.shutdown()
+    told = obsv.status()
+    assert told["logs"].get("suppressed") if limit else told["errors"]["logs: logged while logging"]
+    obsv.init("shop", traces="none", metrics="none", logs=logs, patch=False)
+    told = obsv.status()
+    assert "logs: logged while logging" not in told["errors"]
+    assert told["logs"] == {}

@@ -51,10 +51,9 @@ cdef extern from *:
         Py_ssize_t length = (Py_ssize_t)strlen(word);
         return end - at > length && memcmp(at + 1, word, length) == 0;
     }
-    static inline int obsv_flag(const unsigned char *start, const unsigned char *at, const unsigned char *end,
-                                const unsigned char *table) { /* --password hunter2 */
+    static inline const unsigned char *obsv_option(const unsigned char *at, const unsigned char *end) { /* --password hunter2 */
         while (at < end && (obsv_alnum(*at) || *at == '_' || *at == '-' || *at == '.')) at++;
-        return at < end && obsv_named(start, at, table);
+        return at;
     }
     /* "://" with an "@" before the path */
     static inline int obsv_user(const unsigned char *at, const unsigned char *end) {
@@ -77,6 +76,7 @@ cdef extern from *:
     static inline int obsv_suspicious(const char *text, Py_ssize_t length, const char *given) {
         const unsigned char *start = (const unsigned char *)text, *end = start + length, *at = start;
         const unsigned char *table = (const unsigned char *)given;
+        const unsigned char *option = start; /* where the last one ends: one that begins before ends there too */
         for (; at < end; at++) {
             if (!table[*at]) continue;
             switch (*at) {
@@ -103,8 +103,10 @@ cdef extern from *:
                 break;
             case '-':
                 if (obsv_after(at, end, "----BEGIN")) return 1;
-                if (table['-'] & 1 && (at == start || at[-1] != '-') && obsv_after(at, end, "-") &&
-                    obsv_flag(start, at + 2, end, table)) return 1;
+                if (table['-'] & 1 && at >= option && (at == start || at[-1] != '-') && obsv_after(at, end, "-")) {
+                    option = obsv_option(at + 2, end);
+                    if (option < end && obsv_named(start, option, table)) return 1;
+                }
                 if (at - start >= 4 && at[-4] == 'x' && at[-3] == 'o' && at[-2] == 'x') return 1;
                 if (obsv_before(start, at, "sk") || obsv_before(start, at, "glpat") || obsv_before(start, at, "pypi")) return 1;
                 break;

@@ -22,7 +22,7 @@ MAX_CHAIN = 16
 """Exceptions kept of a chain of causes."""
 
 MAX_MEMBERS = 64
-"""Exceptions kept of a group, those of groups in it included."""
+"""Exceptions kept of a group: those of groups in it, and those that led to one of them, included."""
 
 
 class ErrorInfo:
@@ -58,23 +58,7 @@ class ErrorInfo:
     @classmethod
     def capture(cls, error: BaseException) -> ErrorInfo:
         """Remember an exception. Never raises, also when the exception's own ``__str__`` does."""
-        first = info = _capture_one(error)
-        if isinstance(error, BaseExceptionGroup):
-            info.members = _members(error, [MAX_MEMBERS])
-        seen = {id(error)}
-        for _ in range(MAX_CHAIN):
-            if error.__cause__ is not None:
-                following, info.explicit = error.__cause__, True
-            elif error.__context__ is not None and not error.__suppress_context__:
-                following = error.__context__
-            else:
-                break
-            if id(following) in seen:
-                break
-            seen.add(id(following))
-            info.cause = _capture_one(following)
-            info, error = info.cause, following
-        return first
+        return _capture(error, [MAX_MEMBERS])
 
     def stack(self) -> list[tuple[str, int, str]]:
         """Return ``(path, line, function)`` of each frame kept, outermost first."""
@@ -129,7 +113,15 @@ def safe_text(value: object) -> str:
         text = str(value)
         return text if type(text) is str else str.__str__(text)
     except Exception:  # noqa: BLE001 - somebody else's __str__
-        return f"<{type(value).__name__}: its text cannot be read>"
+        return unreadable(value)
+
+
+_name_of_class = type.__dict__["__name__"].__get__  # a metaclass may have a property of this name that raises
+
+
+def unreadable(value: object) -> str:
+    """Return what stands for a value whose own methods raise."""
+    return f"<{_name_of_class(type(value))}: its text cannot be read>"
 
 
 def _cut(text: str) -> str:
@@ -155,7 +147,35 @@ def _capture_one(error: BaseException) -> ErrorInfo:
     return info
 
 
-def _members(group: BaseExceptionGroup[BaseException], left: list[int], depth: int = 0) -> tuple[ErrorInfo, ...]:
+def _capture(error: BaseException, left: list[int], depth: int = 0) -> ErrorInfo:
+    """Remember an exception, those that led to it, and the members of groups among them.
+
+    Args:
+        error: The exception.
+        left: How many members, and exceptions that led to one, may still be kept.
+        depth: How many groups it is in.
+    """
+    first = info = _capture_one(error)
+    seen = {id(error)}
+    for _ in range(MAX_CHAIN):
+        if isinstance(error, BaseExceptionGroup) and depth < MAX_CHAIN:
+            info.members = _members(error, left, depth + 1)
+        if error.__cause__ is not None:
+            following, info.explicit = error.__cause__, True
+        elif error.__context__ is not None and not error.__suppress_context__:
+            following = error.__context__
+        else:
+            break
+        if id(following) in seen or (depth and left[0] <= 0):
+            break
+        left[0] -= 1 if depth else 0
+        seen.add(id(following))
+        info.cause = _capture_one(following)
+        info, error = info.cause, following
+    return first
+
+
+def _members(group: BaseExceptionGroup[BaseException], left: list[int], depth: int) -> tuple[ErrorInfo, ...]:
     """Remember the exceptions of a group, as many as are left."""
     kept: list[ErrorInfo] = []
     try:
@@ -163,10 +183,7 @@ def _members(group: BaseExceptionGroup[BaseException], left: list[int], depth: i
             if left[0] <= 0:
                 break
             left[0] -= 1
-            info = _capture_one(error)
-            if isinstance(error, BaseExceptionGroup) and depth < MAX_CHAIN:
-                info.members = _members(error, left, depth + 1)
-            kept.append(info)
+            kept.append(_capture(error, left, depth))
     except Exception:  # noqa: BLE001 - a group of the user's own kind
         pass
     return tuple(kept)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from _collections_abc import Iterable, Mapping
 
-from .errors import safe_text
+from .errors import safe_text, unreadable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,6 +56,9 @@ MAX_DEPTH = 32
 
 MAX_ITEMS = 100_000
 """Items written of one value, all levels together; the rest becomes one ``"…"``."""
+
+ITEM_TEXT = 128
+"""So many characters of a text in a nested value count as one item more."""
 
 _INFINITY = float("inf")
 _CUT = '"…"'
@@ -112,20 +115,20 @@ class _Walk:
     def dumps(self, value: Any) -> str:
         text = _scalar(value)
         if text:
-            return text
+            return self._counted(text)
         if id(value) in self.inside or len(self.inside) >= MAX_DEPTH:
             return _CUT
         self.inside.append(id(value))
         try:
             return self._other(value)
         except Exception:  # noqa: BLE001 - the value's own methods raise: it loses only itself
-            return quote(f"<{type(value).__name__}: its text cannot be read>")
+            return quote(unreadable(value))
         finally:
             self.inside.pop()
 
     def _other(self, value: Any) -> str:
         if isinstance(value, str):
-            return quote(str.__str__(value))
+            return self._counted(quote(str.__str__(value)))
         if isinstance(value, int):
             return _integer(int(value))
         if isinstance(value, float):
@@ -135,13 +138,18 @@ class _Walk:
         if isinstance(value, (bytes, bytearray)):
             from binascii import b2a_base64
 
-            return '"' + b2a_base64(value, newline=False).decode("ascii") + '"'
+            return self._counted('"' + b2a_base64(value, newline=False).decode("ascii") + '"')
         if isinstance(value, (list, tuple, set, frozenset)) or is_plain_collection(value):
             return self._items(value)
         from .objects import simpler
 
         simple = simpler(value)
-        return quote(str(value)) if simple is value else self.dumps(simple)
+        return self._counted(quote(str(value))) if simple is value else self.dumps(simple)
+
+    def _counted(self, text: str) -> str:
+        if len(text) >= ITEM_TEXT:
+            self.left -= len(text) // ITEM_TEXT
+        return text
 
     def _mapping(self, value: Mapping[Any, Any]) -> str:
         pairs: list[str] = []
@@ -152,7 +160,7 @@ class _Walk:
                 pairs.append(f"{_CUT}:{_CUT}")
                 break
             self.left -= 1
-            name = _key(key)
+            name = self._counted(_key(key))
             odd = odd or type(key) is not str
             while odd and name in names:
                 name += "_"

@@ -237,9 +237,14 @@ class Emitter:
                 for late in self.waiting.pop(get_ident(), ()):
                     self._deliver(late)
         finally:
-            if doing() != _WRITING:
-                self.waiting.pop(get_ident(), None)
+            alone = doing() == _WRITING
             do(0)
+            if not alone:
+                for _ in self.waiting.pop(get_ident(), ()):
+                    self.dropped()
+            if not cython.compiled:  # interpreted, a signal handler may run between any two of these lines
+                for left in self.waiting.pop(get_ident(), ()):
+                    self.emit(left)
 
     def _later(self, record: LogRecord | Pending) -> None:
         waiting = self.waiting.setdefault(get_ident(), [])

@@ -180,7 +180,10 @@ class Masker(Guard):
             self.error(record.error)
 
     def error(self, error: ErrorInfo | None) -> None:
-        """Mask an exception and those behind it: texts and notes. The stack is masked when it is written."""
+        """Mask an exception, those behind it and the members of groups: texts and notes.
+
+        The stack is masked when it is written.
+        """
         while error is not None:
             error.message = self.text(None, error.message)
             if error.notes:
@@ -188,6 +191,8 @@ class Masker(Guard):
             if error.written is not None:
                 error.written = self.text(None, error.written)
             error.guard = self
+            for member in error.members:
+                self.error(member)
             error = error.cause
 
     def span(self, span: Span) -> None:

@@ -18,7 +18,7 @@ def simpler(value: Any) -> Any:
 
     - Data classes, attrs classes, pydantic models and msgspec structs: a dict of their fields, one level deep. Those of
       a data class or attrs class that its ``repr`` leaves out (``field(repr=False)``) are left out here too.
-    - ``datetime``, ``date``, ``time``: ISO 8601 text. Exceptions: ``Type: text``.
+    - ``datetime``, ``date``, ``time``: ISO 8601 text. Exceptions: ``Type: text``. Numbers of numpy: numbers.
 
     Raises:
         Exception: What the object's own attributes raise; the caller guards.
@@ -48,6 +48,9 @@ def simpler(value: Any) -> Any:
     moments = sys.modules.get("datetime")
     if moments is not None and isinstance(value, (moments.date, moments.time)):
         return value.isoformat()
+    if kind.__module__ == "numpy" and getattr(value, "ndim", 1) == 0 and value.dtype.kind in "biuf":
+        number = value.item()
+        return value if type(number) is kind else number  # a long double is one that Python has not
     return value
 
 

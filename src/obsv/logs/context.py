@@ -115,7 +115,11 @@ class log_context:  # noqa: N801 - reads as a word: `with obsv.log_context(order
         _pop(self)
 
     def __call__(self, function: Function) -> Function:
-        """Decorate a function, coroutine function or (async) generator function."""
+        """Decorate a function, coroutine function or (async) generator function. Anything else stays as it is."""
+        if isinstance(function, (type, classmethod)):
+            name = safe_text(getattr(function, "__qualname__", function))
+            faults.tell(f"@log_context is for functions and methods (below @classmethod); {name} is left as it is")
+            return function
         try:
             return _decorated(self._fields, function)  # type: ignore[return-value]
         except Exception as error:  # noqa: BLE001 - an object that can be called, whatever else it does

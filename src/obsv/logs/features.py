@@ -17,8 +17,7 @@ _buffer: Buffer | None = None
 def start(settings: Settings) -> None:
     """Begin, after the outlets were installed and before libraries are patched."""
     global _buffer, _limiter
-    stop()
-    _buffer = _limiter = None
+    reset()
     if settings.notes_places():
         from .place import add_place
 
@@ -53,6 +52,13 @@ def stop() -> None:
     if _buffer is not None:
         _buffer.traces.clear()
         _buffer.size = 0
+
+
+def reset() -> None:
+    """Take everything back, and forget the counts: those of :func:`status` are of one ``init()``."""
+    global _buffer, _limiter
+    stop()
+    _buffer = _limiter = None
 
 
 def forget() -> None:

@@ -22,7 +22,7 @@ import logging
 import sys
 from _thread import get_ident
 
-from ..hotpath.errors import ErrorInfo, safe_text
+from ..hotpath.errors import ErrorInfo, safe_text, unreadable
 from ..hotpath.stdlines import Intake, handle
 from . import levels, outlet
 
@@ -182,7 +182,7 @@ def _shown(value: object) -> str:
     try:
         return repr(value)
     except Exception:  # noqa: BLE001 - as above
-        return f"<{type(value).__name__}: its text cannot be read>"
+        return unreadable(value)
 
 
 class _Installation:

@@ -10,10 +10,9 @@ from _thread import get_ident
 from time import monotonic
 
 from ..hotpath import faults, loglines
-from ..hotpath.errors import safe_text
 from ..hotpath.loglines import Emitter
 from ..hotpath.span import SUPPRESSED, Span, current, resolve
-from ..hotpath.values import clean, weigh
+from ..hotpath.values import weigh
 from . import levels
 
 TYPE_CHECKING = False
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
+    from ..hotpath.errors import ErrorInfo
     from ..hotpath.loglines import Guard
     from ..hotpath.queue import BoundedQueue
     from ..hotpath.records import LogRecord
@@ -288,16 +288,9 @@ def _settled(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _settle(value: object) -> Any:
-    try:
-        simple = value
-        if not isinstance(value, (str, bytes, dict, list, tuple)):
-            from ..hotpath.objects import simpler
+    from .settled import settled
 
-            simple = simpler(value)
-        settled = clean(simple)
-    except Exception:  # noqa: BLE001 - the value's own methods raise: only its text is lost
-        return safe_text(value)
-    return safe_text(value) if settled is None else settled
+    return settled(value)
 
 
 def _weigh(record: LogRecord) -> int:
@@ -307,9 +300,15 @@ def _weigh(record: LogRecord) -> int:
     if record.fields:
         for value in record.fields.values():
             size += _FIELD_BYTES + weigh(value)
-    error = record.error
+    return size if record.error is None else size + _weigh_error(record.error)
+
+
+def _weigh_error(error: ErrorInfo | None) -> int:
+    size = 0
     while error is not None:
-        size += _ERROR_BYTES + len(error.message) + _FRAME_BYTES * len(error.frames)
+        size += _ERROR_BYTES + len(error.message) + len(error.written or "") + _FRAME_BYTES * len(error.frames)
+        for member in error.members:
+            size += _weigh_error(member)
         error = error.cause
     return size
 

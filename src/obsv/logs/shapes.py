@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from ..hotpath.errors import ErrorInfo
     from ..hotpath.records import LogRecord
     from ..settings import Settings
 
@@ -218,7 +219,7 @@ class ShapedLines(JsonLines):
         if self.stack != "text":
             module, _, name = error.type.rpartition(".")
             frames = [
-                {"file": path, "line": line, "function": function, "statement": source_line(path, line)}
+                {"file": path, "line": line, "function": function, "statement": _statement(error, path, line)}
                 for path, line, function in error.stack()[-MAX_FRAMES:]
             ]
             told = {"type": name, "value": error.message, "module": module or "builtins", "frames": frames}
@@ -260,6 +261,11 @@ class ShapedLines(JsonLines):
         if name is key and len(self.keys) < 4096 and len(text) < 256:
             self.keys[name] = text
         return text
+
+
+def _statement(error: ErrorInfo, path: str, line: int) -> str:
+    text = source_line(path, line)
+    return text if error.guard is None else str(error.guard.stack(text))
 
 
 def _keys(settings: Settings) -> dict[str, str]:

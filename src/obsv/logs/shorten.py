@@ -42,14 +42,23 @@ def shorten(line: str, limit: int) -> str:
     left_out = len(whole) - len(kept)
     # Every name, its quotes, colon and comma, the braces and the member `truncated`.
     budget = limit - sum([_size(quote(key)) + 2 for _, key in places]) - 64
-    cap = _cap([_size(dumps(container[key])) for container, key in places], budget)
+    sized = [(container, key, *_measured(container[key], limit)) for container, key in places]
+    cap = _cap([size for *_, size in sized], budget)
     cut = 0
-    for container, key in places:
-        if _size(dumps(container[key])) > cap:
-            container[key] = _cut(container[key], cap, from_end=key == "stack" and container is error)
+    for container, key, text, size in sized:
+        if size > cap:
+            container[key] = _cut(text, cap, from_end=key == "stack" and container is error)
             cut += 1
     kept["truncated"] = cut + left_out
     return dumps(kept).encode("utf-8", "backslashreplace").decode()
+
+
+def _measured(value: Any, limit: int) -> tuple[str, int]:
+    """Return a value's text (of a structure its JSON), and the bytes that it takes; of a too long text, at least."""
+    if not isinstance(value, str):
+        text = dumps(value)
+        return text, _size(text)
+    return value, len(value) if len(value) > limit else _size(quote(value))
 
 
 def _size(text: str) -> int:
@@ -67,9 +76,8 @@ def _cap(sizes: list[int], budget: int) -> int:
     return budget
 
 
-def _cut(value: object, cap: int, *, from_end: bool) -> str:
-    """Cut a value to text whose JSON literal has at most ``cap`` bytes."""
-    text = value if isinstance(value, str) else dumps(value)
+def _cut(text: str, cap: int, *, from_end: bool) -> str:
+    """Cut a text to one whose JSON literal has at most ``cap`` bytes."""
     mark = f"...[cut: {len(text)} characters]"
     room = cap - len(mark) - 2
     keep = max(room, 0)

@@ -51,6 +51,7 @@ MAX_KEPT = 4096
 """Names that are remembered; a program may make names up."""
 
 _TAIL, _HASHES = 6, 8191  # as in _scan.pxd
+_LONGEST = 256  # characters of a name that are read: a text may hold one of any length
 
 
 def words(key: str) -> list[str]:
@@ -111,10 +112,12 @@ class Names:
 
     def secret(self, key: str) -> bool:
         """Tell whether the values of this name are secret."""
+        if len(key) > _LONGEST:
+            key = key.rstrip("0123456789_-.")[-_LONGEST:]  # it counts as it ends
         known = self._known.get(key)
         if known is None:
             known = self._secret(words(key))
-            if len(self._known) < MAX_KEPT and len(key) < 256:
+            if len(self._known) < MAX_KEPT and len(key) < _LONGEST:
                 self._known[key] = known
         return known
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from _collections_abc import Mapping
 
 from ..hotpath import faults
-from ..hotpath.errors import safe_text
-from ..hotpath.jsontext import MAX_DEPTH, MAX_ITEMS, is_plain_collection
+from ..hotpath.errors import safe_text, unreadable
+from ..hotpath.jsontext import ITEM_TEXT, MAX_DEPTH, MAX_ITEMS, is_plain_collection
 from ..hotpath.masking import Masker
+from ..hotpath.objects import simpler
 from .names import MAX_KEPT, Names, table, text_of
 
 TYPE_CHECKING = False
@@ -19,8 +20,15 @@ if TYPE_CHECKING:
     from .rules import Rules
 
 _CUT = "…"
+_LONG, _EDGE = 1 << 20, 1024  # characters of a text that are looked through; its end, where half a secret may stand
 _SHORT, _MAX_CLEAN = 512, 1024  # texts that are remembered to hold no secret: how long, how many
 _HARMLESS = frozenset(("datetime", "uuid", "decimal", "ipaddress"))  # modules whose objects' texts hold no secret
+
+_NAMES = (str, bytes, int, float, type(None))
+_PAIRS = (
+    ("name", "value"), ("Name", "Value"), ("key", "value"), ("Key", "Value"), ("ParameterKey", "ParameterValue"),
+)  # fmt: skip
+"""Where an object is a name with its value: variables of containers, parameters of stacks, tags, headers."""
 
 
 class Redactor(Masker):
@@ -54,13 +62,19 @@ class Redactor(Masker):
 
     def is_secret(self, key: Any) -> bool:
         """Tell whether the values of this name are secret."""
-        return self._names is not None and self._names.secret(text_of(key))
+        if self._names is None:
+            return False
+        text = text_of(key)
+        # A program may make names up without end, and the quick look at a text is much quicker than reading a name.
+        return ("[" in text or self.suspects(f"{text}=")) and self._names.secret(text)
 
     def found(self, key: Any, text: str) -> str:
         """Return a text, in which there may be a secret, without it."""
         if text in self._clean:
             return text
         rules = self._rules or self._load()
+        if len(text) > _LONG:
+            return self._beginning(key, text, rules)
         masked = rules.text(text)
         if self._rule is not None:
             return self._asked(key, masked)
@@ -70,6 +84,14 @@ class Redactor(Masker):
                 self._clean.clear()
             self._clean.add(text)
         return masked
+
+    def _beginning(self, key: Any, text: str, rules: Rules) -> str:
+        """Return the beginning of a very long text: what is not looked through does not leave."""
+        masked = rules.text(text[:_LONG])
+        if self._rule is not None:
+            masked = self._asked(key, masked)
+        kept = masked if masked.endswith(self.mask) else masked[:-_EDGE]
+        return f"{kept}...[cut: {len(text)} characters]"
 
     def stack(self, text: str) -> str:
         """Return a stack, as Python prints it, without the secrets in it."""
@@ -87,10 +109,7 @@ class Redactor(Masker):
 
     def other(self, key: Any, value: Any) -> Any:
         """Return a value of any other type without the secrets in it; itself where there are none."""
-        try:
-            return _Walk(self).masked(key, value)
-        except Exception:  # noqa: BLE001 - the value's own methods raise: it loses only itself
-            return f"<{type(value).__name__}: its text cannot be read>"
+        return _Walk(self).masked(key, value)
 
     def _load(self) -> Rules:
         from .rules import Rules
@@ -147,8 +166,14 @@ class _Walk:
 
     def masked(self, key: Any, value: Any) -> Any:
         """Return a value that is no plain one without secrets; itself where there are none."""
+        try:
+            return self._masked(key, value)
+        except Exception:  # noqa: BLE001 - the value's own methods raise: it loses only itself
+            return unreadable(value)
+
+    def _masked(self, key: Any, value: Any) -> Any:
         if isinstance(value, str):
-            text = str.__str__(value)
+            text = self._counted(str.__str__(value))
             masked = self._redactor.text(key, text)
             return value if masked == text else masked
         if isinstance(value, (bytes, bytearray)):
@@ -161,12 +186,24 @@ class _Walk:
             return self._nested(value, self._items)
         if type(value).__module__ in _HARMLESS:
             return value
-        text = safe_text(value)
+        return self._nested(value, lambda it: self._object(key, it))
+
+    def _object(self, key: Any, value: Any) -> Any:
+        """Look through what is written of an object: its fields, or its text where that is all there is."""
+        simple = simpler(value)
+        if simple is not value:
+            masked = self._value(key, simple)
+            return value if masked is simple else masked
+        text = self._counted(safe_text(value))
         masked = self._redactor.text(key, text)
         return value if masked == text else masked
 
+    def _counted(self, text: str) -> str:
+        self._left -= len(text) // ITEM_TEXT
+        return text
+
     def _bytes(self, key: Any, value: bytes | bytearray) -> Any:
-        text = value.decode("latin-1")
+        text = self._counted(value.decode("latin-1"))
         masked = self._redactor.text(key, text)
         return value if masked == text else masked.encode("latin-1", "replace")
 
@@ -182,14 +219,25 @@ class _Walk:
     def _mapping(self, value: Mapping[Any, Any]) -> Any:
         made: dict[Any, Any] = {}
         changed = False
+        pair = self._pair(value)
         for key, item in value.items():
             if self._left <= 0:
                 made[_CUT] = _CUT
                 return made
             self._left -= 1
-            masked = made[key] = self._value(key, item)
+            name = pair[1] if pair is not None and key == pair[0] else key
+            if not isinstance(name, _NAMES):
+                name = safe_text(name)  # as it is written: a member of an enumeration, a column
+            masked = made[key] = self._value(name, item)
             changed = changed or masked is not item
         return made if changed else value
+
+    def _pair(self, value: Mapping[Any, Any]) -> tuple[str, Any] | None:
+        """Return under what a value stands whose name, in the same object, is secret, and that name."""
+        for name, item in _PAIRS:
+            if item in value and name in value and self._redactor.is_secret(value[name]):
+                return item, value[name]
+        return None
 
     def _items(self, value: Iterable[Any]) -> Any:
         made: list[Any] = []
@@ -213,12 +261,14 @@ class _Walk:
 
     def _item(self, item: Any) -> Any:
         """Return an item of a list; one that is a name with its value, as in lists of headers, is a pair."""
-        if isinstance(item, (tuple, list)) and len(item) == 2 and self._redactor.is_secret(item[0]):
+        if issubclass(type(item), (tuple, list)) and len(item) == 2 and self._redactor.is_secret(item[0]):
             return (item[0], self._redactor.mask) if isinstance(item, tuple) else [item[0], self._redactor.mask]
         return self._value(None, item)
 
     def _value(self, key: Any, item: Any) -> Any:
         kind = type(item)
+        if kind is str:
+            self._counted(item)
         if kind is str or kind is int or kind is float or kind is bool or item is None:
             return self._redactor.value(key, item)
         if self._redactor.is_secret(key):

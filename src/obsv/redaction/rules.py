@@ -64,8 +64,8 @@ _TOKENS: tuple[tuple[tuple[str, ...], str], ...] = (
     (
         ("-----BEGIN",),
         # One that is cut off ends where what holds it does.
-        r"""-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----(?:(?!-----END)[^"'<>{}\[\]\\]|\\(?!["'\\]))*+"""
-        r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----)?",
+        r"""-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:(?!-----END)[^"'<>{}\[\]\\]|\\++(?!["']))*+"""
+        r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?",
     ),
     (("eyJ",), rf"eyJ(?<!{_ANY}eyJ){_ANY}{{6,}}+\.{_ANY}{{6,}}+(?:\.{_ANY}*+){{0,3}}"),
     (("AKIA", "ASIA"), r"A(?<![A-Za-z0-9].)[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9])"),

@@ -134,3 +134,33 @@ def test_what_holds_itself_or_is_deep_or_wide_ends() -> None:
     assert len(dumps(bush)) < 1_000_000
     assert len(dumps(range(10**8))) < 1_000_000
     assert len(dumps([0] * 10**6)) < 1_000_000
+
+
+def test_a_text_that_is_in_a_value_many_times_ends_it() -> None:
+    """All of each would be 100 GB."""
+    text = "x" * 1_000_000
+    for value in (
+        [text] * 100_000,
+        [text.encode()] * 100_000,
+        [{text: 1}] * 100_000,
+        dict.fromkeys(range(100000), text),
+    ):
+        assert len(dumps(value)) < 40_000_000
+    assert len(dumps(text * 50)) == 50_000_002  # alone it is whole
+    assert dumps([["a" * 100] * 1000] * 10).count("a" * 100) == 10_000
+
+
+class Nameless(type):
+    @property
+    def __name__(cls) -> str:  # type: ignore[override]
+        raise RuntimeError
+
+
+class Unreadable(metaclass=Nameless):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def test_a_class_whose_own_name_cannot_be_asked_for_loses_only_itself() -> None:
+    text = "<Unreadable: its text cannot be read>"
+    assert json.loads(dumps([Unreadable(), 1, {Unreadable(): 2}])) == [text, 1, {text: 2}]

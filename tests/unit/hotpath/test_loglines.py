@@ -91,9 +91,14 @@ def test_numbers_are_written_as_python_writes_them(number: float) -> None:
     assert line.endswith(f'"n":{number!r}}}' if math.isfinite(number) else '"n":null}')
 
 
-def test_what_waits_is_forgotten_with_the_write_that_broke_off() -> None:
+def test_what_waits_is_lost_with_the_write_that_broke_off_and_counted() -> None:
+    lost: list[int] = []
+
     class Out(loglines.Emitter):
         __slots__ = ()
+
+        def dropped(self) -> None:
+            lost.append(1)
 
     out, seen = Out(), []
 
@@ -107,4 +112,4 @@ def test_what_waits_is_forgotten_with_the_write_that_broke_off() -> None:
     with pytest.raises(KeyboardInterrupt):
         out.emit(LogRecord(0, 9, "INFO", "a", "shop"))
     out.emit(LogRecord(0, 9, "INFO", "b", "shop"))
-    assert seen == ["a", "b"]
+    assert (seen, lost, out.waiting) == (["a", "b"], [1], {})

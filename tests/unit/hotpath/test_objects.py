@@ -124,3 +124,12 @@ def test_a_bad_object_loses_only_its_own_field(answer: Any, number: int) -> None
     assert found["number"] == number
     assert found["in"][1] == number
     assert "Awkward" in found["bad"]
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    numpy = pytest.importorskip("numpy")
+    given = [numpy.int64(7), numpy.uint8(255), numpy.float32(0.5), numpy.float64("nan"), numpy.bool_(True)]
+    assert json.loads(dumps(given)) == [7, 255, 0.5, None, True]
+    assert json.loads(dumps({"zero": numpy.array(3), "text": numpy.str_("x")})) == {"zero": 3, "text": "x"}
+    for other in (numpy.array([1, 2]), numpy.longdouble(1), numpy.complex64(1), numpy.datetime64("2026-01-02")):
+        assert json.loads(dumps({"v": other}))["v"] == str(other)

@@ -260,3 +260,31 @@ def test_a_correlation_id_is_short_text(records: list[LogRecord]) -> None:
     assert [record.fields.get("correlation_id") for record in records if record.fields is not None] == [
         "17", "x" * 256, None,
     ]  # fmt: skip
+
+
+def test_classes_stay_classes_and_methods_of_classes_work(
+    records: list[LogRecord], capsys: pytest.CaptureFixture[str]
+) -> None:
+    @obsv.log_context(job="class")
+    class Job:
+        @classmethod
+        @obsv.log_context(job="classmethod")
+        def make(cls) -> Job:
+            log.info("made")
+            return cls()
+
+        @staticmethod
+        @obsv.log_context(job="staticmethod")
+        def static() -> None:
+            log.info("static")
+
+        @obsv.log_context(job="method")
+        def run(self) -> None:
+            log.info("run")
+
+    job = Job.make()
+    assert isinstance(job, Job)
+    job.static()
+    job.run()
+    assert [(record.fields or {}).get("job") for record in records] == ["classmethod", "staticmethod", "method"]
+    assert "Job is left as it is" in capsys.readouterr().err

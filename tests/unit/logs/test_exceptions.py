@@ -101,3 +101,33 @@ def test_a_deep_stack_is_bounded_and_says_so() -> None:
     assert len(found["frames"]) == MAX_FRAMES
     assert found["frames_left_out"] == 303 - MAX_FRAMES
     assert found["frames"][-1]["function"] == "down"
+
+
+def test_what_led_to_a_member_of_a_group_is_told_too() -> None:
+    def group() -> None:
+        inner = ValueError("a")
+        inner.__cause__ = KeyError("b")
+        raise ExceptionGroup("both", [inner]) from ExceptionGroup("before", [OSError("c")])
+
+    found = told(caught(group))
+    [member] = found["exceptions"]
+    assert (member["message"], member["cause"]["type"], member["cause"]["message"]) == ("a", "KeyError", "'b'")
+    assert found["cause"]["exceptions"][0]["message"] == "c"
+
+
+def test_groups_and_chains_in_circles_end() -> None:
+    inner = ValueError("a")
+    group = ExceptionGroup("g", [inner] * 3)
+    inner.__context__ = group
+    group.__cause__ = inner
+    info = ErrorInfo.capture(group)
+    json.loads(describe(info))
+
+    def count(error: ErrorInfo | None) -> int:
+        total = 0
+        while error is not None:
+            total += 1 + sum(count(member) for member in error.members)
+            error = error.cause
+        return total
+
+    assert count(info) <= 2 * MAX_MEMBERS

@@ -253,7 +253,11 @@ ATTACKS = {
     "strings in lists": 'token=["' * 20_000,
     "hyphens": "-" * 200_000,
     "options": "--password " * 20_000,
+    "options in one word": "--a" * 700_000,
+    "a long name": "a" * 200_000 + "=",
+    "long names": ("a" * 2_000 + "=") * 500,
     "PEM": "-----BEGIN PRIVATE KEY-----" * 8_000,
+    "PEM and backslashes": "-----BEGIN PRIVATE KEY-----" + "\\" * 200_000,
     "JWT": "eyJabcdefgh." * 20_000,
     "JWT in one word": "eyJ" * 60_000,
     "sk-": "sk-" * 60_000,
@@ -289,3 +293,53 @@ def test_no_text_takes_longer_than_its_length_deserves() -> None:
     )
     assert done.returncode == 0, done.stdout.splitlines()[-1:] + done.stderr.splitlines()[-3:]
     assert done.stdout.splitlines() == list(ATTACKS)
+
+
+@pytest.mark.parametrize("times", range(5))
+def test_a_private_key_is_masked_however_often_it_was_escaped(times: int) -> None:
+    text = "-----BEGIN PRIVATE KEY-----\nFakeFake0\nFakeFake1\n-----END PRIVATE KEY-----\n"
+    for _ in range(times):
+        text = json.dumps({"pem": text, "x": 1})
+    found = redactor().text(None, text)
+    assert "Fake" not in found
+    for _ in range(times):
+        value = json.loads(found)
+        assert value["x"] == 1
+        found = value["pem"]
+    assert found == "REDACTED\n"
+
+
+def test_of_a_very_long_text_only_what_was_looked_through_leaves() -> None:
+    mine = redactor()
+    text = "x " * 1_000_000 + "password=hunter2"
+    found = mine.text(None, text)
+    assert len(found) < 1_100_000
+    assert found.startswith("x x x ")
+    assert found.endswith("...[cut: 2000016 characters]")
+    assert mine.text(None, "y " * 1_000_000) == "y " * 1_000_000  # nothing is suspected in it
+
+
+@pytest.mark.parametrize("secret", ["postgresql://me:hunter2@db/shop", "4111 1111 1111 1111", "ghp_" + "Fake0" * 8])
+@pytest.mark.parametrize("before", [5, 12, 17])
+def test_a_secret_on_the_edge_of_what_is_looked_through_does_not_leave_in_part(secret: str, before: int) -> None:
+    text = "password=x " + "y" * ((1 << 20) - 11 - before - 1) + " " + secret + " z" * 1000
+    found = redactor().text(None, text)
+    assert found.startswith("password=REDACTED yyy")
+    assert secret[:before] not in found
+
+
+def test_a_secret_that_is_all_of_a_very_long_text_is_named() -> None:
+    found = redactor().text(None, '{"token": "' + "z" * 2_000_000 + '", "x": 1}')
+    assert found == '{"token": "REDACTED...[cut: 2000021 characters]'
+
+
+@given(
+    st.lists(
+        st.sampled_from([name for name, _ in names()])
+        | st.text(max_size=3)
+        | st.sampled_from(["_", "-", ".", " ", "7", "]"]),
+        max_size=5,
+    ).map("".join)
+)
+def test_no_name_is_passed_over(name: str) -> None:
+    assert redactor().is_secret(name) is NAMES.secret(name)

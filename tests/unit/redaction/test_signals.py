@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import enum
 import json
 import logging
 import uuid
 from typing import Any
 
+import attrs
+import pydantic
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +22,7 @@ from obsv.hotpath import faults
 from obsv.hotpath.errors import ErrorInfo
 from obsv.hotpath.jsontext import dumps
 from obsv.hotpath.records import LogRecord
-from obsv.logs import outlet
+from obsv.logs.exceptions import describe
 from obsv.pipeline import shortcut
 from obsv.redaction.redactor import Redactor
 from obsv.runtime import running
@@ -363,7 +367,6 @@ def test_a_record_that_cannot_be_looked_through_is_not_written(
     runtime.guard.made = guard
     obsv.get_logger("redaction").info("fine")
     obsv.shutdown()
-    outlet.forget_losses()  # a later init() without logs would tell them
     assert dropped == {"error: Told": 1}
     assert [json.loads(line)["message"] for line in capfd.readouterr().out.splitlines()] == ["fine"]
 
@@ -377,3 +380,158 @@ def test_a_record_is_masked_once_for_all_sinks() -> None:
     assert record.body == "password=REDACTED"
     assert record.fields is not None
     assert record.fields == fields == {"password": "REDACTED", "a": ["password=REDACTED"]}
+
+
+def raised(error: BaseException) -> ErrorInfo:
+    try:
+        raise error
+    except BaseException as found:
+        return ErrorInfo.capture(found)
+
+
+def test_the_members_of_a_group_of_exceptions_and_what_led_to_them() -> None:
+    inner = ValueError(TEXT)
+    inner.__cause__ = LookupError(TEXT)
+    inner.add_note(TEXT)
+    record = LogRecord(0, 17, "ERROR", "m", "x", None)
+    record.error = raised(ExceptionGroup("g", [ExceptionGroup(TEXT, [inner]), OSError(TEXT)]))
+    redactor().record(record)
+    found = describe(record.error)
+    assert SECRET not in found
+    assert found.count("password=REDACTED") >= 8
+
+
+class Login:
+    """Its own text hides what its fields have."""
+
+    def __str__(self) -> str:
+        return "a login"
+
+    __repr__ = __str__
+
+
+@dataclasses.dataclass(repr=False)
+class DataLogin(Login):
+    user: str
+    password: str
+    note: str = "n"
+
+
+@attrs.define(repr=False, str=False)
+class AttrsLogin(Login):
+    user: str
+    password: str
+    note: str = "n"
+
+
+class ModelLogin(pydantic.BaseModel):
+    user: str
+    password: str
+    note: str = "n"
+
+    def __repr__(self) -> str:
+        return "a login"
+
+    __str__ = __repr__
+
+
+@pytest.mark.parametrize("kind", [DataLogin, AttrsLogin, ModelLogin])
+@pytest.mark.parametrize("queued", [False, True])
+def test_fields_of_objects_are_looked_through_and_not_their_text(
+    kind: Any, queued: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = {"log_queue": queued}
+    obsv.init("shop", traces="none", metrics="none", logs="json", patch=False, config=config)
+    login = kind(user="ann", password=SECRET)
+    obsv.get_logger("redaction").info("m", login=login, several=[login, kind(user="bob", password="", note=TEXT)])
+    obsv.shutdown()
+    [line] = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    masked = {"user": "ann", "password": "REDACTED", "note": "n"}
+    assert line["login"] == masked
+    assert line["several"] == [masked, {"user": "bob", "password": "", "note": "password=REDACTED"}]
+    assert login.password == SECRET
+
+
+def test_an_object_that_holds_itself_ends() -> None:
+    login = DataLogin("ann", SECRET)
+    login.note = [login]  # type: ignore[assignment]
+    found = redactor().value("login", login)
+    assert json.loads(dumps(found)) == {"user": "ann", "password": "REDACTED", "note": ["…"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("name", "value"), ("Name", "Value"), ("key", "value"), ("Key", "Value"), ("ParameterKey", "ParameterValue")],
+)
+def test_an_object_that_is_a_name_with_its_value(name: str, value: str) -> None:
+    """Variables of ECS containers, parameters of CloudFormation, tags, headers of archives."""
+    mine = redactor()
+    given = [{name: "DB_PASSWORD", value: SECRET}, {name: "REGION", value: "eu-west-1"}, {value: 1, name: "token"}]
+    assert mine.value("environment", given) == [
+        {name: "DB_PASSWORD", value: "REDACTED"},
+        {name: "REGION", value: "eu-west-1"},
+        {value: "REDACTED", name: "token"},
+    ]
+    harmless = [{name: "password", value: None}, {name: 7, value: SECRET}, {name: "password"}, {value: 1}]
+    assert mine.value("environment", harmless) is harmless
+
+
+class Column(enum.Enum):
+    PASSWORD = 1
+    USER = 2
+
+
+def test_names_that_are_no_texts_are_read_as_they_are_written() -> None:
+    row = {Column.PASSWORD: SECRET, Column.USER: "ann", 7: SECRET, None: "x", b"token": SECRET}
+    found = json.loads(dumps(redactor().value("row", row)))
+    assert found == {
+        "Column.PASSWORD": "REDACTED",
+        "Column.USER": "ann",
+        "7": SECRET,
+        "None": "x",
+        "b'token'": "REDACTED",
+    }
+
+
+def test_a_text_that_is_in_a_list_many_times_is_looked_at_as_often_as_it_is_written() -> None:
+    """All of it would be 100 GB."""
+    line = "x" * 1_000_000
+    for value in ([line] * 100_000, [line.encode()] * 100_000, [{line: 1}] * 100_000):
+        assert len(dumps(redactor().value("list", value))) < 40_000_000
+
+
+def test_a_name_may_be_of_any_length() -> None:
+    mine = redactor()
+    assert mine.value("a" * 2_000_000 + "_password" + "1" * 1000, "x") == "REDACTED"
+    assert mine.value("password" + "a" * 2_000_000, "x") == "x"
+
+
+class Classless:
+    @property
+    def __class__(self) -> Any:
+        raise RuntimeError
+
+
+def test_a_bad_object_in_a_list_loses_only_itself() -> None:
+    found = redactor().value("list", [Classless(), {"token": SECRET, "x": Classless()}, 1])
+    text = "<Classless: its text cannot be read>"
+    assert found == [text, {"token": "REDACTED", "x": text}, 1]
+
+
+def log_in(password: str) -> None:
+    raise LookupError("nobody")
+
+
+@pytest.mark.parametrize("form", ["cloudwatch", "powertools", "ecs", "otel"])
+def test_literals_in_lines_of_source_code_are_masked_in_every_form(
+    form: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    obsv.init("shop", traces="none", metrics="none", logs="json", patch=False, config={"log_format": form})
+    try:
+        log_in(password="hunter2x")
+    except LookupError:
+        obsv.get_logger("redaction").exception("failed")
+    obsv.shutdown()
+    line = capfd.readouterr().out
+    assert SECRET not in line
+    assert 'log_in(password=\\"REDACTED\\")' in line

@@ -1,17 +1,18 @@
-"""The rules of PutLogEvents, and what becomes of each answer: against a server that checks every call by the rules."""
+"""Calls of PutLogEvents, and what becomes of each answer.
+
+The rules themselves are tested in `conformance/test_cloudwatch_logs_rules.py`.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from cloudwatch_rules import broken_rules
 from obsv.sinks.aws import partition
 from obsv.sinks.base import Refused, Retry, Sent
-from obsv.sinks.log_stream import MAX_BYTES, MAX_EVENTS, MAX_FUTURE, MAX_PAST, MAX_SPAN, MOVED, LogStream, pack
+from obsv.sinks.log_stream import MAX_EVENTS, MOVED, LogStream, pack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,127 +20,12 @@ if TYPE_CHECKING:
 
     from aws_server import AwsServer, Request
 
-NOW = 1_780_000_000_000
-DAY = 24 * 3_600_000
-
-
-def broken_rules(events: list[Any], now_ms: int) -> list[str]:
-    """The rules of PutLogEvents that a call breaks (CloudWatch Logs API reference, "PutLogEvents")."""
-    times = [event["timestamp"] for event in events]
-    texts = [event["message"].encode("utf-8") for event in events]
-    rules = {
-        "1 to 10,000 events": 1 <= len(events) <= 10_000,
-        "1,048,576 bytes": sum(map(len, texts)) + 26 * len(events) <= 1_048_576,
-        "at least one character": all(texts),
-        "chronological": times == sorted(times),
-        "24 hours": times[-1] - times[0] <= DAY,
-        "14 days": times[0] >= now_ms - 14 * DAY,
-        "2 hours ahead": times[-1] <= now_ms + 2 * 3_600_000,
-    }
-    return [rule for rule, kept in rules.items() if not kept]
-
-
-def as_call(call: list[Any]) -> list[dict[str, Any]]:
-    return [{"timestamp": at, "message": text} for at, text, _ in call]
-
-
-texts = st.one_of(
-    st.text(st.characters(exclude_categories=()), max_size=30),
-    st.integers(0, 3).map(lambda n: "x" * (n * 400_000)),
-    st.integers(1, 3).map(lambda n: "é" * (n * 300_000)),
-)
-times = st.one_of(
-    st.integers(NOW - 20 * DAY, NOW + DAY),
-    st.integers(NOW - 1000, NOW),
-    st.integers(-(2**70), 2**70),
-)
-
-
-@given(st.lists(st.tuples(times, texts, st.integers(0, 5)), max_size=30))
-def test_any_events_become_calls_that_keep_every_rule(events: list[tuple[int, str, int]]) -> None:
-    upload = pack(events, NOW)
-    for call in upload.calls:
-        assert broken_rules(as_call(call), NOW) == []
-    sent = [event for call in upload.calls for event in call]
-    assert len(sent) == len(events)
-    assert upload.records == sum(records for *_, records in events)
-    assert Counter(records for *_, records in sent) == Counter(records for *_, records in events)
-
-
-def test_10_000_events_a_call() -> None:
-    assert [len(call) for call in pack([(NOW, "x", 1)] * 25_000, NOW).calls] == [10_000, 10_000, 5_000]
-
-
-def test_1_048_576_bytes_a_call_with_26_for_each_event() -> None:
-    text = "x" * (MAX_BYTES // 4 - 26)
-    assert [len(call) for call in pack([(NOW, text, 1)] * 8, NOW).calls] == [4, 4]
-    assert [len(call) for call in pack([(NOW, text + "x", 1)] * 8, NOW).calls] == [3, 3, 2]
-
-
-def test_bytes_are_those_of_utf_8() -> None:
-    text = "é" * ((MAX_BYTES // 4 - 26) // 2)
-    assert [len(call) for call in pack([(NOW, text, 1)] * 8, NOW).calls] == [4, 4]
-
-
-def test_24_hours_a_call() -> None:
-    calls = pack([(NOW - DAY, "a", 1), (NOW, "b", 1), (NOW + 1, "c", 1)], NOW).calls
-    assert [[text for _, text, _ in call] for call in calls] == [["a", "b"], ["c"]]
-    assert MAX_SPAN == DAY
-
-
-def test_events_are_put_in_order_of_time_and_equal_ones_keep_theirs() -> None:
-    [call] = pack([(NOW, "c", 1), (NOW - 5, "a", 1), (NOW, "d", 1), (NOW - 1, "b", 1)], NOW).calls
-    assert "".join(text for _, text, _ in call) == "abcd"
-
-
-def test_a_clock_that_jumps_back_puts_events_of_the_future_at_the_bound() -> None:
-    upload = pack([(NOW + 5 * 3_600_000, "before the jump", 1), (NOW, "after it", 1)], NOW)
-    assert broken_rules(as_call(upload.calls[0]), NOW) == []
-    assert [text for _, text, _ in upload.calls[0]] == ["after it", "before the jump"]
-    assert upload.adapted == {MOVED: 1}
-    assert upload.calls[0][1][0] <= NOW + MAX_FUTURE
-
-
-def test_an_event_of_more_than_14_days_is_put_at_the_bound() -> None:
-    upload = pack([(NOW - 20 * DAY, "old", 1), (0, "older", 1)], NOW)
-    assert upload.adapted == {MOVED: 2}
-    assert all(NOW - MAX_PAST <= at < NOW - MAX_PAST + 3_600_000 for at, _, _ in upload.calls[0])
-
-
-@pytest.mark.parametrize("character", ["x", "é", "€", "𝄞", "\ud800"])
-def test_an_event_over_1_mb_is_cut_with_a_note_and_stays_valid_utf_8(character: str) -> None:
-    text = character * 1_200_000
-    [[(_, kept, _)]] = pack([(NOW, text, 1)], NOW).calls
-    size = len(kept.encode("utf-8"))
-    assert MAX_BYTES - 26 - 4 <= size <= MAX_BYTES - 26
-    whole = len(text.encode("utf-8", "backslashreplace"))
-    assert kept.endswith(f"...[cut: {whole} bytes]")
-
-
-def test_an_empty_event_has_a_blank() -> None:
-    assert pack([(NOW, "", 1)], NOW).calls == [[(NOW, " ", 1)]]
-
 
 def test_partitions() -> None:
     assert [partition(r) for r in ("eu-west-1", "cn-north-1", "us-gov-west-1")] == ["aws", "aws-cn", "aws-us-gov"]
 
 
 # -- calls
-
-
-class Group:
-    """The log group on the server: what was put into it, and the rules that calls broke."""
-
-    def __init__(self, server: AwsServer) -> None:
-        self.server = server
-        self.texts: list[str] = []
-        self.broken: list[str] = []
-
-    def operations(self) -> list[str]:
-        return [request.operation for request in self.server.requests]
-
-    def puts(self) -> list[Request]:
-        return [request for request in self.server.requests if request.operation == "PutLogEvents"]
 
 
 @pytest.fixture

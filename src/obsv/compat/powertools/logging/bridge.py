@@ -1,6 +1,6 @@
-"""Records that a Powertools logger has written, on their way to obsv's other sinks.
+"""A Powertools logger beside obsv: secrets are masked in its lines too, and obsv's other sinks get its records.
 
-They reach the root logger as well, where obsv's handler may be: it must not write them to stdout a second time, and
+Records reach the root logger as well, where obsv's handler may be: it must not write them to stdout a second time, and
 sinks that send logs elsewhere (OTLP, the local store) still want them.
 """
 
@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 _LINE = frozenset(("level", "location", "message", "timestamp", "name", "service"))  # obsv's records have their own
 
 _later: Any = None
+
+
+def without_secrets(line: dict[str, Any]) -> dict[str, Any]:
+    """Return a line without secrets where obsv runs and masks them (the setting ``redact``), else as it is."""
+    runtime: Any = sys.modules.get("obsv.runtime")
+    running = runtime.running() if runtime is not None else None
+    if running is None or running.guard is None:
+        return line
+    masked: dict[str, Any] = running.guard.ready().pairs(line)
+    return masked
 
 
 def written(record: logging.LogRecord, formatter: Any) -> None:

@@ -18,8 +18,8 @@ from obsv.hotpath.errors import safe_text
 from obsv.hotpath.jsontext import dumps
 
 from .. import environment
+from . import bridge, stack
 from . import keys as context_keys
-from . import stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -129,9 +129,11 @@ class LambdaPowertoolsFormatter(BasePowertoolsFormatter):
         **kwargs: Any,
     ) -> None:
         super().__init__(datefmt=datefmt)
-        self.json_serializer = json_serializer
-        self.json_deserializer = json_deserializer
-        self.json_default = json_default
+        # Formatters that are derived from this one call these three, so they are always there.
+        self.json_serializer: Callable[[dict[str, Any]], Any] = json_serializer or self._written
+        self.json_deserializer: Callable[[str], Any] = json_deserializer or _loads
+        self.json_default: Callable[[Any], Any] = json_default or str
+        self._asks = json_default is not None
         self.use_datetime_directive = use_datetime_directive
         self.log_record_order = list(log_record_order or _ORDER)
         self.utc = utc
@@ -200,17 +202,15 @@ class LambdaPowertoolsFormatter(BasePowertoolsFormatter):
             if trace_id is not None:
                 line.pop("xray_trace_id", None)
                 line["xray_trace_id"] = trace_id
-        return self.serialize({key: value for key, value in line.items() if value is not None})
+        return self.serialize(bridge.without_secrets({key: value for key, value in line.items() if value is not None}))
 
     def serialize(self, log: dict[str, Any]) -> str:
         """Return a line as JSON text; a serializer of the user's that fails is done without."""
-        text = None
-        if self.json_serializer is not None or self.json_default is not None:
-            text = self._theirs(log)
-        if text is None:
+        try:
+            made = self.json_serializer(log)
+            text = made.decode() if isinstance(made, bytes) else str(made)
+        except Exception:  # noqa: BLE001 - the user's function; ours writes anything
             text = dumps(log)
-            if self.pretty:
-                text = _indented(text)
         if not text.isascii():
             try:
                 text.encode()
@@ -279,37 +279,40 @@ class LambdaPowertoolsFormatter(BasePowertoolsFormatter):
     def _parsed(self, message: str) -> Any:
         """Return what a message says that is JSON text."""
         try:
-            if self.json_deserializer is not None:
-                parsed = self.json_deserializer(message)
-            else:
-                from json import loads
-
-                parsed = loads(message, parse_constant=_no_constant)
+            parsed = self.json_deserializer(message)
         except Exception:  # noqa: BLE001 - it is no JSON
             return message
         return message if parsed is None else parsed
 
-    def _theirs(self, log: dict[str, Any]) -> str | None:
-        try:
-            if self.json_serializer is not None:
-                return str(self.json_serializer(log))
+    def _written(self, log: dict[str, Any]) -> str:
+        """Return a line as JSON text; the serializer where the user has none."""
+        if self._asks:
             import json
 
-            return json.dumps(
-                log,
-                default=self.json_default,
-                separators=(",", ":"),
-                indent=4 if self.pretty else None,
-                ensure_ascii=False,
-                allow_nan=False,
-            )
-        except Exception:  # noqa: BLE001 - the user's function, or NaN; ours writes anything
-            return None
+            try:
+                return json.dumps(
+                    log,
+                    default=self.json_default,
+                    separators=(",", ":"),
+                    indent=4 if self.pretty else None,
+                    ensure_ascii=False,
+                    allow_nan=False,
+                )
+            except Exception:  # noqa: BLE001 - the user's function, or NaN; ours writes anything
+                pass
+        text = dumps(log)
+        return _indented(text) if self.pretty else text
 
 
 JsonFormatter = LambdaPowertoolsFormatter
 
 _MAY_BE_JSON = frozenset('{["-0123456789tfn \t\n\r')
+
+
+def _loads(text: str) -> Any:
+    from json import loads
+
+    return loads(text, parse_constant=_no_constant)
 
 
 def _no_constant(word: str) -> Any:
