@@ -35,7 +35,7 @@ conformance-tools: $(BUILT) ## run popular tools on top of OpenTelemetry beside 
 sanitize: $(BUILT) ## run the extension under gcc's sanitizers, and count what a million operations leave behind (some minutes)
 	@$(BIN)/python -m sanitize $(ARGS)
 
-bench: $(BUILT) ## compare obsv's speed with its peers' (ARGS="span_root --rounds 3", ARGS=curves; an hour)
+bench: $(BUILT) ## compare obsv's speed with its peers' (ARGS="span_root --rounds 3", ARGS=curves, ARGS=choices; 45 minutes)
 	@$(BIN)/python -m benchmarks.setup
 	@$(BIN)/python -m benchmarks $(ARGS)
 
