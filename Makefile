@@ -38,7 +38,7 @@ sanitize: $(BUILT) ## run the extension under gcc's sanitizers, and count what a
 pictures: $(BUILT) ## draw the pictures of docs/on-aws.md and fill its tables (ARGS=--record: run its program first)
 	@$(BIN)/python -m pictures $(ARGS)
 
-bench: $(BUILT) ## compare obsv's speed with its peers' (ARGS="span_root --rounds 3", ARGS=curves; an hour)
+bench: $(BUILT) ## compare obsv's speed with its peers' (ARGS="span_root --rounds 3", ARGS=curves, ARGS=choices; 45 minutes)
 	@$(BIN)/python -m benchmarks.setup
 	@$(BIN)/python -m benchmarks $(ARGS)
 

@@ -1,13 +1,14 @@
 """Run the benchmarks and print tables: ``python -m benchmarks [scenario or group ...] [--rounds 7]``.
 
-Without a name all scenarios run but the curves. Seven rounds or more are kept in ``benchmarks/results``, and README and
-docs are written from them; fewer go to ``build/bench/results``.
+Without a name all scenarios run but the curves and the choices. Seven rounds or more are kept in
+``benchmarks/results``, and README and docs are written from them; fewer go to ``build/bench/results``.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,9 +54,13 @@ def _run(chosen: list[Scenario], rounds: int, arguments: argparse.Namespace) -> 
     where = ", ".join([about["python"], about["machine"], f"{about['cpus']} CPUs", about["date"]])
     print(f"{where}; {rounds} rounds, median (middle half)\n")
     results, failed = [], False
-    for scenario in chosen:
+    begin = time.monotonic()
+    for number, scenario in enumerate(chosen, 1):
+        minutes = (time.monotonic() - begin) / 60
+        place = f"{number} of {len(chosen)}, {minutes:.0f} min: " if len(chosen) > 1 else ""
+        operations = scenario.quick_operations() if arguments.quick else None
         try:
-            result = harness.run(scenario, rounds, scenario.quick_operations() if arguments.quick else None)
+            result = harness.run(scenario, rounds, operations, place)
         except harness.FailedError as error:
             print(f"benchmarks: {error}\n", file=sys.stderr)
             failed = True
@@ -66,6 +71,7 @@ def _run(chosen: list[Scenario], rounds: int, arguments: argparse.Namespace) -> 
         plots.save(result, folder)
     if len(results) > 1:
         print(report.summary(results, colour))
+        print(report.times(results))
     print(f"results and plots: {folder}")
     if folder == store.KEPT:
         readme.main([])

@@ -9,8 +9,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 from . import setup
@@ -35,14 +37,31 @@ class FailedError(Exception):
 
 @dataclass
 class Result:
-    """All rounds of a scenario: ``values[peer][measure]``, one a round."""
+    """All rounds of a scenario: ``values[peer][measure]``, one a round. ``seconds`` is what they took in all."""
 
     scenario: Scenario
     values: Values
+    seconds: float = 0.0
 
     def verdicts(self) -> list[tuple[Bar, Verdict]]:
         """Judge every bar."""
         return [(bar, verdict(bar, self.values)) for bar in self.scenario.bars]
+
+    def measures(self) -> list[str]:
+        """Return the names of what is measured, in order, without those of a distribution."""
+        distribution = self.scenario.distribution
+        apart = distribution.measures() if distribution else {}
+        return list(dict.fromkeys(name for each in self.values.values() for name in each if name not in apart))
+
+    def shares(self) -> dict[str, list[tuple[int, float]]]:
+        """Return each contestant's distribution: places, and how many of a million reached them (medians)."""
+        distribution = self.scenario.distribution
+        places = distribution.measures() if distribution else {}
+        found = {
+            peer: [(place, median(values[name])) for name, place in places.items() if name in values]
+            for peer, values in self.values.items()
+        }
+        return {peer: shares for peer, shares in found.items() if shares}
 
     def rounds(self) -> int:
         """Return how many rounds there were."""
@@ -53,25 +72,30 @@ def run(
     scenario: Scenario,
     rounds: int,
     operations: int | None = None,
+    place: str = "",
     measure: Callable[[Scenario, Peer, str, int], dict[str, float]] | None = None,
 ) -> Result:
     """Run all rounds against a sink process that accepts and discards.
+
+    Args:
+        place: Which of how many scenarios this is, for whoever looks on.
 
     Raises:
         FailedError: A contestant could not be measured.
     """
     measure = measure or _measure
+    begin = time.monotonic()
     values: dict[str, dict[str, list[float]]] = {peer.name: {} for peer in scenario.peers}
     with running_sink() as url:
         try:
             for number in range(rounds):
                 for peer in scenario.peers:
-                    progress(f"{scenario.name}: round {number + 1} of {rounds}, {peer.name}")
+                    progress(f"{place}{scenario.name}: round {number + 1} of {rounds}, {peer.name}")
                     for name, value in measure(scenario, peer, url, operations or scenario.operations).items():
                         values[peer.name].setdefault(name, []).append(value)
         finally:
             progress("")
-    return Result(scenario, values)
+    return Result(scenario, values, time.monotonic() - begin)
 
 
 def progress(text: str) -> None:

@@ -47,6 +47,12 @@ def arrived(url: str, expected: int, seconds: float = 10.0) -> int:
     return got
 
 
+def received_bytes(url: str) -> int:
+    """Return how many bytes the sink has got since it was last asked."""
+    with urllib.request.urlopen(f"{url}/bytes") as answer:
+        return int(answer.read())
+
+
 def loop(start: Callable[[str], Loop], *, exports: bool = True, batch: int = BATCH) -> Measure:
     """Measure a loop of operations: ``start`` is called with the sink's URL and returns ``run(n)`` and ``flush()``.
 
@@ -104,7 +110,7 @@ def adds(make: Callable[[str], Run], instrument: Callable[[str], Callable[[], ob
         run = make(url)
         run(stretch)
         flush()
-        _stay()
+        stay()
         before, added = [], []
         for turn in range(1, STRETCHES + 1):
             before.append(bare.timed() / stretch)
@@ -118,7 +124,7 @@ def adds(make: Callable[[str], Run], instrument: Callable[[str], Callable[[], ob
     return measure
 
 
-def _stay() -> None:
+def stay() -> None:
     """Keep the calling thread, and no other, on the first processor of those allowed, where the system can."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -140,7 +146,7 @@ class _Bare:
             os.close(self._answers)
             run = make()
             run(stretch)
-            _stay()
+            stay()
             while os.read(asked, 1):
                 os.write(answer, timed(run, stretch, time.thread_time_ns).to_bytes(8, "big"))
         finally:

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from . import report, scenarios, store
+from . import plots, report, scenarios, store
 from .scenario import amount, unit
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _figures(result: Result) -> str:
         return "\n".join(
             [_line(head), _line(["---"] * len(head)), _line(["ns", *(f"{cost:,.0f}" for _, cost in points)])]
         )
-    measures = list(dict.fromkeys(name for values in result.values.values() for name in values))
+    measures = result.measures()
     lines = [
         _line(["", *(name if unit(name) in name else f"{name}, {unit(name)}" for name in measures)]),
         _line(["---"] * (1 + len(measures))),
@@ -73,7 +73,19 @@ def _figures(result: Result) -> str:
     lines.append("")
     for asked, found, met in report.judged(result):
         lines.append(f"- wanted {asked}: {found}, {'met' if met else '**missed**'}")
+    lines += _distribution(result)
     return "\n".join(lines)
+
+
+def _distribution(result: Result) -> list[str]:
+    rows = report.distribution(result)
+    if not rows:
+        return []
+    head, *others = rows
+    lines = ["", _line(head), _line(["---"] * len(head)), *map(_line, others)]
+    if plots.shows_distribution(result):
+        lines += ["", f"![{result.scenario.title}](../benchmarks/results/{plots.distribution_name(result.scenario)})"]
+    return lines
 
 
 def _line(cells: list[str]) -> str:

@@ -24,15 +24,17 @@ def coloured(stream_is_terminal: bool) -> bool:
 def table(result: Result, colour: bool = False) -> str:
     """Return everything about one scenario: each contestant's measures, then each bar."""
     scenario = result.scenario
-    lines = [_paint(f"{scenario.name}: {scenario.title}", BOLD, colour)]
+    took = f" ({result.seconds:.0f} s)" if result.seconds else ""
+    lines = [_paint(f"{scenario.name}: {scenario.title}", BOLD, colour) + took]
     if scenario.curve:
         return "\n".join([*lines, *_curve(result, colour)]) + "\n"
-    measures = list(dict.fromkeys(measure for values in result.values.values() for measure in values))
+    measures = result.measures()
     rows = [["", *(f"{measure}, {unit(measure)}".rstrip(", ") for measure in measures)]]
     for peer in scenario.peers:
         values = result.values[peer.name]
         rows.append([peer.name, *(_cell(values[measure]) if measure in values else "" for measure in measures)])
     lines += columns(rows)
+    lines += columns(distribution(result))
     lines += columns([_row(bar, verdict, colour) for bar, verdict in result.verdicts()], left=4)
     return "\n".join(lines) + "\n"
 
@@ -46,6 +48,13 @@ def summary(results: list[Result], colour: bool = False) -> str:
             rows.append([result.scenario.name, *row[:-1], _word(row[-1], colour)])
     lines = columns([["", "bar", "measured", ""], *rows], left=4)
     return "\n".join([*lines, f"{met} of {len(rows)} bars met"]) + "\n" if rows else ""
+
+
+def times(results: list[Result]) -> str:
+    """Return how long all took, and each, the longest first."""
+    longest = sorted(results, key=lambda result: -result.seconds)
+    each = ", ".join(f"{result.scenario.name} {result.seconds:.0f} s" for result in longest)
+    return f"{sum(result.seconds for result in results) / 60:.1f} minutes: {each}\n"
 
 
 def judged(result: Result) -> list[tuple[str, str, bool]]:
@@ -69,6 +78,15 @@ def points(result: Result) -> list[tuple[float, float]]:
     """
     values = result.values[result.scenario.peers[0].name]
     return [(float(place), min(each) if min(each) > 0 else max(median(each), 1.0)) for place, each in values.items()]
+
+
+def distribution(result: Result) -> list[list[str]]:
+    """Return a table of how many operations in a million reached each place; no row where none is known."""
+    shares, known = result.shares(), result.scenario.distribution
+    if not shares or not known:
+        return []
+    head = ["of a million", *(f"from {place:,} {known.unit}" for place in known.places)]
+    return [head, *([peer, *(_number(value) for _, value in found)] for peer, found in shares.items())]
 
 
 def columns(rows: list[list[str]], left: int = 1) -> list[str]:

@@ -37,9 +37,17 @@ UNITS = {
 """Units of the measures that scenarios share; any other measure is in nanoseconds."""
 
 
+OVER = "over "
+"""How the measures of a distribution begin."""
+
+
+DEFAULT = "(default"
+"""What the name of a contestant holds that is obsv as it comes, among others that are obsv too."""
+
+
 def unit(measure: str) -> str:
     """Return the unit of a measure."""
-    return UNITS.get(measure, "ns")
+    return "" if measure.startswith(OVER) else UNITS.get(measure, "ns")
 
 
 @dataclass(frozen=True)
@@ -158,6 +166,22 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Distribution:
+    """How many of a million operations took as long as each place, or longer. They are measures as well.
+
+    Attributes:
+        unit: Of the places.
+    """
+
+    unit: str
+    places: tuple[int, ...]
+
+    def measures(self) -> dict[str, int]:
+        """Return the places by the names of their measures."""
+        return {f"{OVER}{place}": place for place in self.places}
+
+
+@dataclass(frozen=True)
 class Scenario:
     """A comparison.
 
@@ -165,6 +189,8 @@ class Scenario:
         operations: How many are measured in one process.
         bars: What obsv has to meet.
         curve: Set where the measures are the points of a curve.
+        distribution: Set where how long operations take is told by more than quantiles.
+        apart: Whether it runs only when it is named: it compares nobody, and says how obsv's own figures come about.
         few: The fewest operations that say anything, for a quick run; by default a tenth.
     """
 
@@ -174,6 +200,8 @@ class Scenario:
     operations: int
     bars: tuple[Bar, ...] = ()
     curve: Curve | None = None
+    distribution: Distribution | None = None
+    apart: bool = False
     few: int = 0
 
     def quick_operations(self) -> int:

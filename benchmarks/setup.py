@@ -11,6 +11,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -65,6 +66,7 @@ def make(name: str) -> None:
     (folder / ".made").write_text(fingerprint(name))
 
 
+@cache
 def versions(name: str) -> dict[str, str]:
     """Return what is installed in an environment, as pip names it."""
     script = "from importlib.metadata import distributions\nfor d in distributions(): print(d.name.lower(), d.version)"

@@ -1,8 +1,10 @@
 """A collector, agent and web server in a process of its own: ``python -m benchmarks.sink`` prints two ports.
 
 The first port speaks HTTP: it accepts every request and discards it, after counting the spans in it (OTLP, Datadog's
-and Sentry's formats). They are counted when somebody asks (``GET /received``), not while they come. The second port
-speaks as much of Redis' protocol as a client needs. The process ends when its stdin is closed.
+and Sentry's formats). They are counted when somebody asks (``GET /received``), not while they come; ``GET /bytes``
+tells how long the requests with a body were. Below ``/all`` and ``/none`` it is an X-Ray daemon whose one sampling rule
+keeps everything or nothing. The second port speaks as much of Redis' protocol as a client needs. The process ends when
+its stdin is closed.
 """
 
 from __future__ import annotations
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _bodies: list[tuple[bytes, dict[bytes, bytes], bytes]] = []
+_sizes: list[int] = []
+
+_RULES = b"""{"SamplingRuleRecords": [{"SamplingRule": {"RuleName": "Default", "Priority": 10000, "Version": 1,
+"FixedRate": %d, "ReservoirSize": 0, "Host": "*", "HTTPMethod": "*", "URLPath": "*", "ServiceName": "*",
+"ServiceType": "*", "ResourceARN": "*", "Attributes": {}}}]}"""
 
 
 @contextmanager
@@ -72,8 +79,10 @@ def _web(connection: socket.socket) -> None:
     with connection, connection.makefile("rb") as stream:
         while line := stream.readline():
             path = line.split(b" ")[1]
+            size = len(line)
             headers: dict[bytes, bytes] = {}
             while (line := stream.readline()) not in (b"\r\n", b""):
+                size += len(line)
                 name, _, value = line.partition(b":")
                 headers[name.lower()] = value.strip()
             if headers.get(b"expect"):
@@ -84,6 +93,7 @@ def _web(connection: socket.socket) -> None:
                 body = stream.read(int(headers.get(b"content-length", 0)))
             if body:
                 _bodies.append((path, headers, body))
+                _sizes.append(size + 2 + len(body))
             connection.sendall(_answer(path))
 
 
@@ -106,6 +116,10 @@ def _answer(path: bytes) -> bytes:
         status = b"404 Not Found"
     elif path == b"/received":
         body = b"%d" % _count()
+    elif path == b"/bytes":
+        body = b"%d" % _size()
+    elif path.endswith(b"/GetSamplingRules"):
+        body = _RULES % (1 if path.startswith(b"/all") else 0)
     elif path.startswith(b"/bucket"):
         body = b""
     return b"HTTP/1.1 %b\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n%b" % (status, kind, len(body), body)
@@ -123,6 +137,13 @@ def _count() -> int:
             total += int(headers.get(b"x-datadog-trace-count", 0))
         elif path.endswith(b"/envelope/"):
             total += body.count(b'"type":"transaction"')
+    return total
+
+
+def _size() -> int:
+    total = 0
+    while _sizes:
+        total += _sizes.pop()
     return total
 
 

@@ -30,7 +30,7 @@ def load(name: str) -> Scenario:
 
 
 def select(wanted: list[str]) -> list[Scenario]:
-    """Return the scenarios and groups of these names, all but the curves without one.
+    """Return the scenarios and groups of these names, without one all that are not apart.
 
     Raises:
         KeyError: There is no such scenario or group; it names them.
@@ -43,5 +43,5 @@ def select(wanted: list[str]) -> list[Scenario]:
         scenario
         for group, scenarios in known.items()
         for scenario in scenarios
-        if (scenario.curve is None if not wanted else group in wanted or scenario.name in wanted)
+        if (not scenario.apart if not wanted else group in wanted or scenario.name in wanted)
     ]

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 OBSV, SDK, DDTRACE = "obsv", "opentelemetry-sdk", "ddtrace"
 POWERTOOLS, EMF, PROMETHEUS = "powertools", "aws-embedded-metrics", "prometheus_client"
 INTERPRETED = {"OBSV_PURE_PYTHON": "1"}
 
 
-def start_obsv(url: str, **arguments: Any) -> Callable[[], None]:
+def start_obsv(url: str, config: Mapping[str, object] = MappingProxyType({}), **arguments: Any) -> Callable[[], None]:
     """``obsv.init()`` with its defaults, traces over OTLP unless said otherwise; returns a flush that must succeed."""
     import obsv
 
     given: dict[str, Any] = {"traces": "otlp", "metrics": "none", "logs": "none", "patch": False} | arguments
-    obsv.init("bench", config={"otlp_endpoint": url, "signals": False, "max_series": 200_000}, **given)
+    settings = {"otlp_endpoint": url, "signals": False, "max_series": 200_000, **config}
+    obsv.init("bench", config=settings, **given)
     return lambda: everything(obsv.flush(60))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.measure import timed
 from benchmarks.scenario import Curve, Peer, Scenario
@@ -161,7 +161,7 @@ def _curve(
     points: tuple[int, ...],
     point: Callable[[int, int], float],
     operations: int,
-    **arguments: object,
+    **arguments: Any,
 ) -> Scenario:
     def measure(url: str, count: int) -> dict[str, float]:
         start_obsv(url, **arguments)
@@ -169,7 +169,7 @@ def _curve(
         return {str(place): point(place, count) for place in points}
 
     return Scenario(
-        f"curve_{name}", title, (Peer(OBSV, measure, "obsv"),), operations, curve=Curve(axis, points, shape)
+        f"curve_{name}", title, (Peer(OBSV, measure, "obsv"),), operations, curve=Curve(axis, points, shape), apart=True
     )
 
 

@@ -8,23 +8,24 @@ import time
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import arrived, received
-from benchmarks.scenario import AtMost, Less, Peer, Scenario
+from benchmarks.scenario import AtMost, Distribution, Less, Peer, Scenario
+from benchmarks.turns import histogram, over, quantile, worst
 
-from ._setup import OBSV, SDK, start_obsv, start_sdk
-from .spans import roots
+from ._setup import OBSV, SDK, start_sdk
+from .spans import obsv_loop, roots
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from benchmarks.measure import Loop, Run
+    from benchmarks.measure import Loop
+    from benchmarks.scenario import Measure
 
 PLACE = 8
 BARE = "no tracing"
-RATE = 50_000
-"""Spans a second; a contestant that cannot make so many makes as many as it can."""
+TURNS, TURNS_OF_SDK = 200_000, 60_000
+"""The SDK's take several times as long."""
 
-MOST = 100_000
-"""Microseconds up to which a turn is told from others."""
+TOOK_LONGER = Distribution("µs", (20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000))
 
 
 def _bare(url: str) -> Loop:
@@ -34,69 +35,31 @@ def _bare(url: str) -> Loop:
     return run, lambda: None
 
 
-def _obsv(url: str) -> Loop:
-    flush = start_obsv(url)
-    import obsv
-
-    return roots(obsv.span), flush
-
-
 def _sdk(url: str) -> Loop:
     provider, flush = start_sdk(url)
     return roots(provider.get_tracer("bench").start_as_current_span), flush
 
 
-def _turns(start: Callable[[str], Loop], exports: bool = True) -> Callable[[str, int], dict[str, float]]:
+def _turns(start: Callable[[str], Loop], exports: bool = True, most: int = TURNS) -> Measure:
     """Measure turns: one span and a little work each, one every 20 µs, or as fast as they go."""
 
     def measure(url: str, operations: int) -> dict[str, float]:
+        operations = min(operations, most)
         received(url)
         run, flush = start(url)
         run(1_000)
         flush()
         begin = time.perf_counter()
-        counts = _histogram(run, operations)
+        counts = histogram(run, operations)
         took = time.perf_counter() - begin
         flush()
-        measured = {
-            "p50": _quantile(counts, 0.5),
-            "p99.9": _quantile(counts, 0.999),
-            "worst": max(place for place, count in enumerate(counts) if count) + 1.0,
-        }
+        measured = {"p50": quantile(counts, 0.5), "p99.9": quantile(counts, 0.999), "worst": worst(counts)}
         if exports:
             measured["spans a second"] = operations / took
             measured["lost %"] = 100 * max(0, operations + 1_000 - arrived(url, operations + 1_000, 2.0)) / operations
-        return measured
+        return measured | {name: over(counts, place) for name, place in TOOK_LONGER.measures().items()}
 
     return measure
-
-
-def _histogram(run: Run, turns: int) -> list[int]:
-    """Return how many turns took how many microseconds."""
-    counts = [0] * (MOST + 1)
-    clock, pause = time.perf_counter_ns, 1_000_000_000 // RATE
-    due = clock()
-    for _ in range(turns):
-        before = now = clock()
-        while now < due:  # waiting for the turn to come is a part of it: the GIL may be taken here, too
-            now = clock()
-        late = max(before, due)
-        run(1)
-        for _ in range(100):
-            pass
-        counts[min((clock() - late) // 1_000, MOST)] += 1
-        due = max(due + pause, late)
-    return counts
-
-
-def _quantile(counts: list[int], share: float) -> float:
-    """Return the microseconds in which so large a share of the turns was done."""
-    left = share * sum(counts)
-    for place, count in enumerate(counts):
-        left -= count
-        if left <= 0:
-            return place + 1.0
-    return float(MOST)
 
 
 SCENARIOS = (
@@ -104,12 +67,13 @@ SCENARIOS = (
         "latency",
         "A turn of a loop that makes a span every 20 µs",
         (
-            Peer(OBSV, _turns(_obsv), "obsv"),
-            Peer(SDK, _turns(_sdk), "opentelemetry"),
+            Peer(OBSV, _turns(obsv_loop()), "obsv"),
+            Peer(SDK, _turns(_sdk, most=TURNS_OF_SDK), "opentelemetry"),
             Peer(BARE, _turns(_bare, exports=False), "obsv"),
         ),
-        200_000,
+        TURNS,
         (AtMost("p99.9", 1_000), Less("p99.9", (SDK,), 1), Less("worst", (SDK,), 1), AtMost("lost %", 0)),
-        few=40_000,
+        distribution=TOOK_LONGER,
+        few=20_000,
     ),
 )

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
 PLACE = 3
 STRUCTLOG, JSON_LOGGER, LOGURU = "structlog + orjson", "python-json-logger", "loguru"
-STDLIB, THROUGH = "logging, idle handler", "obsv through logging"
+STDLIB, THROUGH, WRITING = "logging, idle handler", "obsv through logging", "logging, only writes"
+
+LINE = (
+    b'{"timestamp":"2026-11-29T09:30:00.123Z","level":"INFO","logger":"bench","message":"order placed",'
+    b'"service":"bench","trace_id":"6b036d2e90e77d39886631e40970b4a4","span_id":"0a5afbd6efad17ff",'
+    b'"location":"/srv/shop/benchmarks/scenarios/logs.py:38",'
+    b'"order_id":1234,"customer":"c-17","total":12.5,"express":true}\n'
+)
+"""A line as obsv writes it."""
 
 
 def _keywords(info: Callable[..., object]) -> Callable[[int], None]:
@@ -124,8 +132,20 @@ class Idle(logging.Handler):
         """Do nothing."""
 
 
+class Writing(logging.Handler):
+    """Writes the same line whatever comes, with one ``write(2)``: what ``logging`` and the writing cost together."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write."""
+        os.write(1, LINE)
+
+
 def _stdlib(url: str, operations: int) -> dict[str, float]:
     return _lines(_extra(_with(Idle()).info), operations, writes=False)
+
+
+def _stdlib_writing(url: str, operations: int) -> dict[str, float]:
+    return _lines(_extra(_with(Writing()).info), operations)
 
 
 def _loguru(url: str, operations: int) -> dict[str, float]:
@@ -193,6 +213,7 @@ SCENARIOS = (
             Peer(JSON_LOGGER, _json_logger, "logs"),
             Peer(LOGURU, _loguru, "logs"),
             Peer(STDLIB, _stdlib, "logs"),
+            Peer(WRITING, _stdlib_writing, "logs"),
         ),
         20_000,
         (

@@ -74,7 +74,9 @@ def _failing(span: Callable[[str], Any]) -> Run:
     return run
 
 
-def _obsv(make: Callable[..., Run] = roots, **arguments: Any) -> Callable[[str], Loop]:
+def obsv_loop(make: Callable[..., Run] = roots, **arguments: Any) -> Callable[[str], Loop]:
+    """Return what starts obsv with its defaults, but for these settings, and makes spans."""
+
     def start(url: str) -> Loop:
         flush = start_obsv(url, **arguments)
         import obsv
@@ -128,7 +130,7 @@ SCENARIOS = (
     Scenario(
         "span_root",
         "Root span, five attributes set one by one, exported over OTLP",
-        (Peer(OBSV, loop(_obsv()), "obsv"), _SDK_ROOT, Peer(DDTRACE, loop(_ddtrace()), "ddtrace")),
+        (Peer(OBSV, loop(obsv_loop()), "obsv"), _SDK_ROOT, Peer(DDTRACE, loop(_ddtrace()), "ddtrace")),
         20_000,
         (Less("thread", (SDK,), 40), Less("cpu", (SDK,), 50), Less("thread", (DDTRACE,), 30)),
     ),
@@ -143,7 +145,7 @@ SCENARIOS = (
         "span_child",
         "Child span inside a trace, five attributes",
         (
-            Peer(OBSV, loop(_obsv(_obsv_children)), "obsv"),
+            Peer(OBSV, loop(obsv_loop(_obsv_children)), "obsv"),
             Peer(SDK, loop(_sdk(_obsv_children)), "opentelemetry"),
             Peer(DDTRACE, loop(_ddtrace(_dd_children), exports=False), "ddtrace"),
         ),
@@ -154,7 +156,7 @@ SCENARIOS = (
         "span_exception",
         "Root span that an exception leaves, three frames",
         (
-            Peer(OBSV, loop(_obsv(_failing)), "obsv"),
+            Peer(OBSV, loop(obsv_loop(_failing)), "obsv"),
             Peer(SDK, loop(_sdk(_failing)), "opentelemetry"),
             Peer(DDTRACE, loop(_ddtrace(_failing)), "ddtrace"),
         ),
@@ -165,7 +167,7 @@ SCENARIOS = (
         "span_unsampled",
         "Root span that is not sampled, five attributes",
         (
-            Peer(OBSV, loop(_obsv(sample=0.0), exports=False), "obsv"),
+            Peer(OBSV, loop(obsv_loop(sample=0.0), exports=False), "obsv"),
             Peer(SDK, loop(_sdk_unsampled, exports=False), "opentelemetry"),
         ),
         20_000,
@@ -174,7 +176,7 @@ SCENARIOS = (
     Scenario(
         "span_interpreted",
         "Root span as in span_root, obsv without its extension",
-        (Peer(OBSV, loop(_obsv()), "obsv", INTERPRETED), _SDK_ROOT),
+        (Peer(OBSV, loop(obsv_loop()), "obsv", INTERPRETED), _SDK_ROOT),
         20_000,
         (Less("thread", (SDK,), 12), Less("cpu", (SDK,), 10)),
     ),

@@ -97,6 +97,13 @@ def test_the_table_is_aligned_and_coloured_only_when_asked() -> None:
     assert "3 of 3 bars met" in report.summary([result])
 
 
+def test_the_time_that_all_took_is_told_with_the_longest_first() -> None:
+    long = Scenario("latency", "", (peer("obsv"),), 1)
+    results = [harness.Result(COMPARISON, VALUES, 20.4), harness.Result(long, {"obsv": {"p50": [1.0]}}, 99.0)]
+    assert report.times(results) == "2.0 minutes: latency 99 s, span_root 20 s\n"
+    assert report.table(results[0]).splitlines()[0].endswith(" (20 s)")
+
+
 def test_results_come_back_from_their_file_as_they_were(tmp_path: Path) -> None:
     result = harness.Result(COMPARISON, VALUES)
     about = {"python": "CPython", "machine": "a", "cpus": "2", "date": "2026-01-02", "versions": "sdk 1"}
@@ -147,11 +154,12 @@ def test_every_scenario_is_sound() -> None:
         assert bool(scenario.bars) != bool(scenario.curve)
 
 
-def test_scenarios_are_chosen_by_name_or_group_and_curves_only_when_named() -> None:
+def test_scenarios_are_chosen_by_name_or_group_and_those_apart_only_when_named() -> None:
     assert [each.name for each in scenarios.select(["span_root"])] == ["span_root"]
     assert {each.name for each in scenarios.select(["web"])} == {"fastapi", "flask"}
-    assert all(each.curve is None for each in scenarios.select([]))
-    assert all(each.curve for each in scenarios.select(["curves"]))
+    assert not any(each.apart for each in scenarios.select([]))
+    assert all(each.curve and each.apart for each in scenarios.select(["curves"]))
+    assert all(each.apart for each in scenarios.select(["choices"]))
     with pytest.raises(KeyError, match="nonsense"):
         scenarios.select(["span_root", "nonsense"])
 

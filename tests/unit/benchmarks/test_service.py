@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from benchmarks.load import load, take_turns
-from benchmarks.scenarios.latency import _histogram, _quantile
 
 from programs import environment
 from servers import free_port
@@ -55,15 +54,3 @@ def test_the_service_asks_the_database_and_calls_twice(http_echo: EchoServer) ->
 def test_without_a_service_the_load_fails() -> None:
     with pytest.raises(OSError, match="refused"):
         load(free_port(), 1)
-
-
-def test_turns_are_counted_by_microsecond() -> None:
-    made: list[int] = []
-    counts = _histogram(made.append, 50)
-    assert made == [1] * 50
-    assert sum(counts) == 50
-
-
-@pytest.mark.parametrize(("share", "wanted"), [(0.5, 1.0), (0.9, 3.0), (0.999, 11.0)])
-def test_quantiles(share: float, wanted: float) -> None:
-    assert _quantile([50, 0, 45, 0, 0, 0, 0, 0, 0, 0, 5], share) == wanted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import urllib.request
@@ -45,6 +46,24 @@ def test_the_sink_counts_what_came_since_it_was_last_asked() -> None:
         assert [each.read() for each in asked] == [b"8", b"0"]
         for each in asked:
             each.close()
+
+
+def test_the_sink_tells_how_long_requests_were_and_which_sampling_rule_there_is() -> None:
+    def ask(path: str, body: bytes | None = None) -> bytes:
+        with urllib.request.urlopen(urllib.request.Request(url + path, body)) as answer:
+            told: bytes = answer.read()
+        return told
+
+    with running_sink() as url:
+        ask("/v1/traces", spans(3))
+        told = int(ask("/bytes"))
+        assert len(spans(3)) < told < len(spans(3)) + 400
+        assert ask("/bytes") == b"0"
+        rates = []
+        for path in ("/all", "/none"):
+            (record,) = json.loads(ask(f"{path}/GetSamplingRules", b"{}"))["SamplingRuleRecords"]
+            rates.append(record["SamplingRule"]["FixedRate"])
+        assert rates == [1, 0]
 
 
 @pytest.mark.parametrize(
