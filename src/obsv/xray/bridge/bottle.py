@@ -50,7 +50,7 @@ class XRayMiddleware:
 
     @guard(_WHERE)
     def _begin(self) -> Request:
-        from bottle import request  # type: ignore[import-not-found]
+        from bottle import request  # type: ignore[import-untyped]
 
         environ, headers = request.environ, request.headers
         host = request.urlparts[1]

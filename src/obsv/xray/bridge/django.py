@@ -64,7 +64,7 @@ XRayMiddleware.__module__ = "aws_xray_sdk.ext.django.middleware"
 
 def _said() -> Any:
     """Return what Django's settings say about the recorder."""
-    from django.conf import settings  # type: ignore[import-not-found]
+    from django.conf import settings  # type: ignore[import-untyped]
 
     return getattr(settings, "XRAY_RECORDER", None) or {}
 
@@ -81,7 +81,7 @@ def _template_name(template: Any, context: Any = None, *_: Any) -> Any:
 
 def patch_template() -> None:
     """Make each rendering of a template a subsegment."""
-    from django.template import Template  # type: ignore[import-not-found]
+    from django.template import Template  # type: ignore[import-untyped]
 
     from .templates import capture_rendering
 
@@ -95,7 +95,7 @@ def patch_db() -> None:
 def __getattr__(name: str) -> Any:
     if name != "XRayConfig":
         raise AttributeError(name)
-    from django.apps import AppConfig  # type: ignore[import-not-found]
+    from django.apps import AppConfig  # type: ignore[import-untyped]
 
     class XRayConfig(AppConfig):  # type: ignore[misc]
         """Sets the recorder up."""
