@@ -21,6 +21,7 @@ from aws_data import RESOURCE, point
 from obsv.hotpath.metrics import METER
 from obsv.settings import resolve
 from obsv.sinks import emf_agent
+from obsv.sinks import udp as udp_module
 from obsv.sinks.base import Batch, Retry, Sent, SinkError
 from obsv.sinks.emf import emf_sink
 from obsv.sinks.emf_agent import EmfAgentSink
@@ -310,7 +311,7 @@ def test_udp_events_fit_into_a_datagram(udp: socket.socket) -> None:
 
 def test_many_datagrams_are_sent_with_pauses(udp: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(emf_agent, "sleep", pauses.append)
+    monkeypatch.setattr(udp_module, "sleep", pauses.append)
     with sink(f"udp://127.0.0.1:{udp.getsockname()[1]}") as emf:
         emf.send(batch(200, size=1000))
     assert len(pauses) >= 200 * 1000 // 65_536  # a pause every 64 KiB
