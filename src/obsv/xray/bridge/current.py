@@ -11,10 +11,11 @@ from _contextvars import Token
 from time import time_ns
 from weakref import WeakKeyDictionary
 
-from obsv.hotpath.headers import BASE_XRAY, parse_xray
+from obsv.hotpath.headers import parse_xray
 from obsv.hotpath.span import OUTLET, SAMPLED, Remote, Scope, Span, attach, current, new_span, resolve
 
-from .words import LAMBDA_TASK_ROOT_KEY, LAMBDA_TRACE_HEADER_KEY
+from ..invocation import invocation as named
+from .words import LAMBDA_TASK_ROOT_KEY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,12 +133,7 @@ def in_lambda() -> bool:
 
 def invocation() -> Remote | None:
     """Return the segment that the Lambda service has begun for this invocation, None elsewhere and while starting."""
-    parsed = parse_xray(os.environ.get(LAMBDA_TRACE_HEADER_KEY, "")) if in_lambda() else None
-    if parsed is None:
-        return None
-    hi, lo, parent, sampled, others = parsed
-    base = {BASE_XRAY: others} if others else None
-    return Remote(hi, lo, parent, SAMPLED if sampled else 0, base=base, decided=sampled is not None)
+    return named() if in_lambda() else None
 
 
 def above_subsegment() -> Any:

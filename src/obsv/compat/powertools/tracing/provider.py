@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from obsv.hotpath import faults
 from obsv.hotpath.errors import safe_text
-from obsv.hotpath.headers import parse_xray
 from obsv.hotpath.span import (
     NOOP,
-    SAMPLED,
     SCOPE,
     Remote,
     Span,
@@ -20,8 +17,8 @@ from obsv.hotpath.span import (
     detach,
     new_span,
 )
+from obsv.xray.invocation import invocation
 
-from ..environment import TRACE_ID
 from . import said
 
 if TYPE_CHECKING:
@@ -120,14 +117,8 @@ def _facade() -> Remote | None:
     """Return the segment of this invocation's function, where nothing else is current."""
     if current() is not None:
         return None
-    header = os.environ.get(TRACE_ID)
-    found = parse_xray(header) if header else None
-    if found is None:
-        return None
-    hi, lo, parent, sampled, _ = found
-    if not parent:
-        return None
-    return Remote(hi, lo, parent, SAMPLED if sampled else 0, decided=sampled is not None)
+    found = invocation()
+    return found if found is not None and found.id64 else None
 
 
 class Provider:
