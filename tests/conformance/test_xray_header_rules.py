@@ -140,6 +140,14 @@ def test_of_two_headers_joined_by_a_comma_the_first_counts() -> None:
     assert forwarded(f"Root={ROOT};X=a,b=c") == f"Root={ROOT};X=a,b=c"
 
 
+def test_of_a_very_long_header_the_beginning_is_read() -> None:
+    """Nobody writes one; taking it apart would cost more than the request."""
+    filler = "x;" * 30_000
+    found = remote(f"Root={ROOT};Parent={PARENT};Sampled=1;{filler}")
+    assert (found.trace_hi, found.trace_lo, found.id64, found.flags) == (*IDS, int(PARENT, 16), SAMPLED)
+    assert extract({"x-amzn-trace-id": f"{filler};Root={ROOT}"}.get, ("xray",)) is None
+
+
 def test_w3c_ids_split_after_eight_digits() -> None:
     assert format_xray(Remote(*IDS, int(PARENT, 16), SAMPLED)) == f"Root={ROOT};Parent={PARENT};Sampled=1"
 

@@ -36,6 +36,7 @@ XRAY = "X-Amzn-Trace-Id"
 
 _HEX = frozenset("0123456789abcdef")
 _MASK = 0xFFFFFFFFFFFFFFFF
+_MAX_XRAY = 4096  # characters of an X-Ray header that are read
 _MAX_OTHERS = 1024  # characters of unknown pairs of an X-Ray header that are passed on
 _MAX_TRACESTATE = 8192  # characters of a tracestate that are passed on: servers refuse requests with longer headers
 _MAX_STATES = 32  # members of a tracestate
@@ -261,6 +262,8 @@ def extract(get: Reader, names: tuple[str, ...] | None = None) -> Remote | None:
                 found = Remote(*ids, tracestate=clean_tracestate(read(TRACESTATE)))
         elif name == "xray":
             text = read("x-amzn-trace-id")
+            if text and len(text) > _MAX_XRAY:
+                text = text[:_MAX_XRAY]
             pairs = parse_xray(text) if text else None
             if pairs is not None:
                 hi, lo, parent, sampled, others = pairs

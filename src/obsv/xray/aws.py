@@ -78,7 +78,7 @@ def call(rest: dict[str, Any]) -> dict[str, Any]:
         block["table_names"] = [text(table) for table in tables]
     elif tables:
         block["table_name"] = text(tables)
-    retries = integer(take(rest, "aws.retries", "aws.xray.retries", "http.request.resend_count"))
+    retries = integer(take(rest, "aws.retries", "aws.xray.retries", "retry_attempts", "http.request.resend_count"))
     if retries is not None:
         block["retries"] = retries
     _counts(rest, block)
