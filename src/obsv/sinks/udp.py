@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-from time import monotonic, sleep
+import time  # its functions are looked up each time: gevent replaces them
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,30 +87,30 @@ class Sender:
     def _send(self, data: bytes) -> None:
         made = self._open()
         if self._since_pause + len(data) > _BURST:
-            sleep(_PAUSE)
+            time.sleep(_PAUSE)
             self._since_pause = 0
         self._since_pause += len(data)
         try:
             _check(made)
         except OSError:
             pass  # about an earlier one
-        until = monotonic() + PATIENCE
+        until = time.monotonic() + PATIENCE
         while True:
             try:
                 made.send(data)
                 break
             except OSError as error:
                 # Not select(): a socket without memory for another datagram (ENOBUFS) counts as writable.
-                if error.errno not in _BUSY or monotonic() >= until:
+                if error.errno not in _BUSY or time.monotonic() >= until:
                     raise
-            sleep(_PAUSE)
+            time.sleep(_PAUSE)
         first, self._asked = not self._asked, True
         _check(made, _FIRST if first else 0)
 
     def _open(self) -> socket.socket:
         import socket
 
-        now = monotonic()
+        now = time.monotonic()
         if self._socket is not None and now - self._opened < _RESOLVE_AGAIN:
             return self._socket
         self.close()

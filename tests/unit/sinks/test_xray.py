@@ -7,7 +7,9 @@ import errno
 import json
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -267,7 +269,7 @@ def test_a_name_is_looked_up_again_each_minute(
         socket, "getaddrinfo", lambda *_, **__: [(socket.AF_INET, socket.SOCK_DGRAM, 0, "", ("127.0.0.1", port))]
     )
     clock = 1_000.0
-    monkeypatch.setattr(udp, "monotonic", lambda: clock)
+    monkeypatch.setattr(udp, "time", SimpleNamespace(sleep=time.sleep, monotonic=lambda: clock))
     xray.send(batch([span(1)]))
     port = moved.port
     clock += 59
@@ -291,7 +293,7 @@ def test_many_datagrams_are_sent_with_pauses(
     sink: Connect, xray_daemon: XRayDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(udp, "sleep", pauses.append)
+    monkeypatch.setattr(udp, "time", SimpleNamespace(sleep=pauses.append, monotonic=time.monotonic))
     sink(xray_daemon.address).send(batch(*[[span(index, filler="x" * 1_000)] for index in range(1, 201)]))
     assert len(pauses) >= 200 * 1_000 // 65_536  # a pause every 64 KiB
 
