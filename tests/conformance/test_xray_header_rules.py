@@ -137,6 +137,8 @@ def test_of_two_headers_joined_by_a_comma_the_first_counts() -> None:
         for comma in (",", ", ", " ,"):
             assert parse_xray(f"{first}{comma}{other}") == parse_xray(first)
             assert remote(f"{first}{comma}{other}").asked == first.endswith("?")
+            ours, alone = (TraceHeader.from_header_str(text) for text in (f"{first}{comma}{other}", first))
+            assert (ours.root, ours.parent, ours.sampled) == (alone.root, alone.parent, alone.sampled)
     assert forwarded(f"Root={ROOT};X=a,b=c") == f"Root={ROOT};X=a,b=c"
 
 

@@ -159,7 +159,7 @@ def parse_xray(text: str) -> tuple[int, int, int, bool | None, str] | None:
         the other pairs verbatim; None when there is no valid ``Root``.
     """
     if "," in text:
-        text = _first_of(text)
+        text = first_of(text)
     hi = lo = parent = 0
     sampled: bool | None = None
     others: list[str] = []
@@ -186,7 +186,7 @@ def parse_xray(text: str) -> tuple[int, int, int, bool | None, str] | None:
     return (hi, lo, parent, sampled, rest if may_travel(rest, _MAX_OTHERS) else "") if hi or lo else None
 
 
-def _first_of(text: str) -> str:
+def first_of(text: str) -> str:
     """Return the first of several X-Ray headers, which servers join by commas: two of them together would name a trace
     that is neither's. A comma in a pair that nobody knows is left alone."""
     pieces = text.split(",")
@@ -198,7 +198,7 @@ def _first_of(text: str) -> str:
 
 def _asks(text: str) -> bool:
     """Tell whether an X-Ray header wants to know in the answer whether the request is sampled."""
-    for part in _first_of(text).split(";"):
+    for part in first_of(text).split(";"):
         key, _, value = part.partition("=")
         if key.strip().lower() == "sampled":
             return value.strip() == "?"
