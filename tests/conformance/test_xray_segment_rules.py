@@ -1,7 +1,7 @@
 """The rules of X-Ray segment documents, one test each (X-Ray developer guide, "Segment documents").
 
-The schema's own rules are checked for any span in ``test_xray_schema``, datagrams in ``test_xray_daemon_rules``, and the
-parameters of AWS calls in ``test_xray_aws_parameters``. Optional members that are never written: of a cause
+The schema's own rules are checked for any span in ``test_xray_schema``, datagrams in ``test_xray_daemon_rules``, and
+the parameters of AWS calls in ``test_xray_aws_parameters``. Optional members that are never written: of a cause
 ``working_directory``, ``paths`` and ``skipped``, nor is it the id of another's exception (each level has the whole);
 ``namespace`` is never ``local``.
 """
