@@ -9,7 +9,7 @@ HOTPATH := $(wildcard src/obsv/hotpath/*.py src/obsv/hotpath/*.pxd)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint conformance conformance-tools sanitize bench bench-setup bench-quick bench-gate bench-readme format clean
+.PHONY: help demo test lint conformance conformance-tools sanitize pictures bench bench-setup bench-quick bench-gate bench-readme format clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -34,6 +34,9 @@ conformance-tools: $(BUILT) ## run popular tools on top of OpenTelemetry beside 
 
 sanitize: $(BUILT) ## run the extension under gcc's sanitizers, and count what a million operations leave behind (some minutes)
 	@$(BIN)/python -m sanitize $(ARGS)
+
+pictures: $(BUILT) ## draw the pictures of docs/on-aws.md and fill its tables (ARGS=--record: run its program first)
+	@$(BIN)/python -m pictures $(ARGS)
 
 bench: $(BUILT) ## compare obsv's speed with its peers' (ARGS="span_root --rounds 3", ARGS=curves; an hour)
 	@$(BIN)/python -m benchmarks.setup

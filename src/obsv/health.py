@@ -21,7 +21,8 @@ def status() -> dict[str, Any]:
         path is used), ``patches`` (obsv's own: name to what became of it), ``instrumentors`` (OpenTelemetry's, for
         libraries without a patch: the same, with the distribution that each comes from), ``agents`` (others that were
         noticed, with the patches that are left to them), ``sinks`` (name to signal to ``sent``, ``waiting``,
-        ``dropped`` by reason, ``retries`` and ``last_error``; after ``shutdown()`` those of the last run),
+        ``dropped`` and ``adapted`` by reason, ``retries`` and ``last_error``; after ``shutdown()`` those of the last
+        run),
         ``logs`` (what the rate limit left out, and what the buffer holds, let out and threw away), ``kept``
         (traces that were kept although nobody sampled them, by reason; empty where the setting ``keep`` is off) and
         ``errors`` (places in obsv that failed, with counts).
@@ -42,9 +43,13 @@ def status() -> dict[str, Any]:
                 "sent": getattr(sink, "sent", 0),
                 "waiting": 0,
                 "dropped": lost,
+                "adapted": {},
                 "retries": 0,
                 "last_error": next(reversed(lost), None),
             }
+    embedded = sys.modules.get("obsv.compat.emf.agent")
+    if embedded is not None:
+        sinks.update(embedded.status())
     keeper = last.sampling.keeper if last is not None and last.sampling is not None else None
     return {
         "enabled": running is not None,

@@ -688,7 +688,7 @@ class CloudWatchLogs:
         None,
         "The log group that events go to.",
         "AWS_EMF_LOG_GROUP_NAME",
-        default_text="the service's name; through the agent `<service>-metrics`",
+        default_text="the service's name",
     )
     log_stream = Setting[str | None](
         LOG_STREAM,

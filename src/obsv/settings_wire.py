@@ -287,8 +287,11 @@ def parse_log_group(value: object) -> str:
 
 
 def as_log_group(service: str) -> str:
-    """The log group for a service's metrics, named as aws-embedded-metrics does: ``<service>-metrics``."""
-    return "".join([c if c in LOG_GROUP_CHARACTERS else "_" for c in service])[:504] + "-metrics"
+    """The log group for a service: its name, with "_" for what CloudWatch Logs does not take."""
+    text = "".join([c if c in LOG_GROUP_CHARACTERS else "_" for c in service])
+    if text.startswith("aws/"):  # those are AWS's own
+        text = "_" + text
+    return text[:512] or "obsv"
 
 
 LOG_STREAM_ALLOWED = "a log stream's name: at most 512 characters, without : and *"

@@ -656,3 +656,98 @@ def test_every_line_of_any_program_is_valid_emf(steps: list[tuple[str, Any]]) ->
         found = json.loads(line)
         if found["_aws"]["CloudWatchMetrics"]:
             jsonschema.Draft7Validator(schema("emf-schema.json")).validate(found)
+
+
+def test_a_logger_that_other_threads_use_is_flushed_whole() -> None:
+    """The original's context is a plain object as well; here a flush copies it before it is read."""
+
+    def scenario(side: Side) -> None:
+        m = create(side)
+        stop = threading.Event()
+
+        def measure() -> None:
+            number = 0
+            while not stop.is_set():
+                number += 1
+                m.put_metric(f"m{number % 90}", 1).set_property(f"p{number % 90}", number)
+
+        thread = threading.Thread(target=measure)
+        thread.start()
+        try:
+            for _ in range(200):
+                m.flush_sync()
+        finally:
+            stop.set()
+            thread.join()
+
+    assert ours(scenario)
+
+
+def test_a_partial_gets_its_metrics() -> None:
+    import functools
+
+    def scenario(side: Side) -> None:
+        def order(shop: str, metrics: Any) -> str:
+            metrics.put_metric("m", 1).put_dimensions({"shop": shop})
+            return shop
+
+        async def later(shop: str, metrics: Any) -> str:
+            return order(shop, metrics)
+
+        metric_scope = side.emf().metric_scope
+        assert metric_scope(functools.partial(order, "north"))() == "north"
+        assert asyncio.run(metric_scope(functools.partial(later, "south"))()) == "south"
+
+    assert len(same(scenario)) == 2
+
+
+@pytest.mark.parametrize("wrong", [5, "ab", [("a", "b")], object()], ids=lambda w: type(w).__name__)
+def test_dimensions_that_are_none_are_the_documented_error(wrong: Any) -> None:
+    side = Side(ours=True)
+    for call in (create(side).put_dimensions, create(side).set_dimensions):
+        with pytest.raises(side.emf("exceptions").InvalidDimensionError, match="must be a dict"):
+            call(wrong)
+
+
+@pytest.mark.parametrize("wrong", [[], {}, 5, object()], ids=lambda w: type(w).__name__)
+def test_a_unit_or_resolution_of_another_type_is_the_documented_error(wrong: Any) -> None:
+    side = Side(ours=True)
+    for call in (
+        lambda m: m.put_metric("a", 1, wrong),
+        lambda m: m.put_metric("a", 1, "None", wrong),
+    ):
+        with pytest.raises(side.emf("exceptions").InvalidMetricError):
+            call(create(side))
+
+
+def test_details_that_are_neither_true_nor_false() -> None:
+    class Array:
+        def __bool__(self) -> bool:
+            raise ValueError("ambiguous")
+
+    def scenario(side: Side) -> None:
+        create(side).add_stack_trace("error", Array()).put_metric("m", 1).flush_sync()
+
+    [line] = ours(scenario)
+    assert "Array" in line["error"]["details"]
+
+
+def test_what_waits_for_the_agent_and_what_was_lost_is_in_the_status() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        endpoint = f"tcp://127.0.0.1:{nobody.getsockname()[1]}"
+    program = """
+    import json
+    import obsv
+    from obsv.compat.emf import create_metrics_logger
+    from obsv.compat.emf.agent import flush
+    m = create_metrics_logger()
+    for number in range(3):
+        m.put_metric("m", number).flush_sync()
+    flush(0.2)
+    print(json.dumps(obsv.status()["sinks"]))
+    """
+    done = run(program, AWS_EMF_ENVIRONMENT="default", AWS_EMF_AGENT_ENDPOINT=endpoint)
+    found = json.loads(done.stdout)[f"compat.emf agent {endpoint}"]["metrics"]
+    assert (found["sent"], found["waiting"], found["dropped"]) == (0, 3, {})
+    assert found["last_error"].endswith("nobody listens")

@@ -416,3 +416,70 @@ def test_every_value_of_a_document_is_written_once_for_each_set_or_counted(docum
                 written += len(directive["Dimensions"]) * (len(value) if isinstance(value, list) else 1)
     assert written == sets * (given_values - unnamed)
     assert bool(unnamed) == (sum(document.counts.refused.values()) > before)
+
+
+class Unruly(str):
+    """Raises whatever is asked of it."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError
+
+    def isascii(self) -> bool:
+        raise RuntimeError
+
+
+class UnrulyList(list[int]):
+    def __iter__(self) -> Any:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    "wrong", [b"\xff", 5, object(), [], Unruly("x"), UnrulyList([1])], ids=lambda w: type(w).__name__
+)
+def test_arguments_of_any_type_make_a_line(judge: Judge, wrong: Any) -> None:
+    document = Document(wrong, log_group=wrong, log_stream=wrong, timestamp=wrong)
+    document.add_metric("m", wrong)
+    document.add_metric("m", [wrong, 1])
+    document.add_metric("m", 1, wrong, wrong)
+    document.add_dimensions({"d": wrong})
+    document.set_property("p", wrong)
+    for line in document.lines():
+        judge.check(line)
+
+
+def test_a_line_can_be_printed_whatever_a_property_says() -> None:
+    document = Document("shop")
+    document.set_property("half \ud800", "é \udfff")
+    document.add_metric("a", 1)
+    [line] = document.lines()
+    line.encode()
+    assert json.loads(line)["half \ud800"] == "é \udfff"
+
+
+def test_a_document_may_be_changed_while_it_is_written() -> None:
+    import threading
+
+    document, stop = Document("shop"), threading.Event()
+
+    def change() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            document.set_property(f"p{number % 500}", number)
+            document.add_dimensions({f"d{number % 7}": number})
+            document.add_metric(f"m{number % 500}", number)
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    try:
+        for _ in range(100):
+            for line in document.lines():
+                json.loads(line)
+            document.clear_dimensions()
+            document.metrics.clear()
+    finally:
+        stop.set()
+        changing.join()

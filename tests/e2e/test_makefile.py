@@ -13,7 +13,18 @@ from servers import need_program
 
 ROOT = Path(__file__).parents[2]
 BENCH = {"bench", "bench-setup", "bench-quick", "bench-gate", "bench-readme"}
-TARGETS = {"conformance", "conformance-tools", "sanitize", "help", "demo", "test", "lint", "format", "clean"} | BENCH
+TARGETS = {
+    "conformance",
+    "conformance-tools",
+    "sanitize",
+    "pictures",
+    "help",
+    "demo",
+    "test",
+    "lint",
+    "format",
+    "clean",
+} | BENCH
 
 
 def make(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

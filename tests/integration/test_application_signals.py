@@ -302,3 +302,63 @@ def test_adots_endpoint_variable(monkeypatch: pytest.MonkeyPatch, otlp_collector
         pass
     assert obsv.flush()
     assert series(otlp_collector)
+
+
+def test_the_agent_over_grpc() -> None:
+    from grpc_collector import GrpcCollector
+
+    agent = GrpcCollector()
+    try:
+        obsv.init(
+            "shop",
+            environment="test",
+            traces="none",
+            metrics="none",
+            logs="none",
+            config={
+                "application_signals": "agent",
+                "application_signals_endpoint": f"127.0.0.1:{agent.port}",
+                "otlp_protocol": "grpc",
+            },
+        )
+        with obsv.span("job"):
+            pass
+        assert obsv.flush()
+        [request] = agent.requests["metrics"]
+        [scope] = request.resource_metrics[0].scope_metrics
+        assert sorted(metric.name for metric in scope.metrics) == ["Error", "Fault", "Latency"]
+        for metric in scope.metrics:
+            assert metric.exponential_histogram.aggregation_temporality == 1  # delta
+            [point] = metric.exponential_histogram.data_points
+            said = {pair.key: pair.value.string_value for pair in point.attributes}
+            assert (said["aws.local.service"], said["aws.span.kind"]) == ("shop", "LOCAL_ROOT")
+            assert point.count == 1
+        assert obsv.shutdown()
+    finally:
+        agent.stop()
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_where_the_agent_is_by_default(protocol: str) -> None:
+    from obsv.settings import resolve
+    from obsv.sinks.application_signals import ApplicationSignalsSink, _Agent
+
+    sink = ApplicationSignalsSink(resolve({"config": {"application_signals": "agent", "otlp_protocol": protocol}}))
+    assert isinstance(sink._way, _Agent)
+    port = 4315 if protocol == "grpc" else 4316
+    assert sink._way._targets["metrics"].url.startswith(f"http://localhost:{port}")
+    assert ("grpc" in sink.imports) is (protocol == "grpc")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"otlp_sigv4": "always"}, {"otlp_metrics_endpoint": "https://monitoring.eu-west-1.amazonaws.com/v1/metrics"}],
+    ids=["always", "CloudWatch"],
+)
+def test_what_goes_to_the_agent_is_not_signed(otlp_collector: Collector, options: dict[str, str]) -> None:
+    begin(otlp_collector, 0.0, **options)
+    with obsv.span("job"):
+        pass
+    assert obsv.flush()
+    assert series(otlp_collector)
+    assert not [request for request in otlp_collector.requests if "authorization" in request.headers]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -70,8 +71,6 @@ def test_logs_arrive_as_json_lines_in_a_group_that_is_made(sink: Any, moto_serve
 
 
 def test_metrics_arrive_as_the_objects_of_the_sink_emf(sink: Any, moto_server: MotoServer) -> None:
-    import time
-
     now = time.time_ns()
     batch = Batch("metrics", [point("counter", "orders", value=3, time_ns=now, shop="north")], RESOURCE)
     made = sink()
@@ -83,8 +82,6 @@ def test_metrics_arrive_as_the_objects_of_the_sink_emf(sink: Any, moto_server: M
 
 
 def test_what_emf_cannot_express_is_counted(sink: Any, moto_server: MotoServer) -> None:
-    import time
-
     now = time.time_ns()
     points = [point("gauge", "bad", value=float("nan"), time_ns=now), point("gauge", "good", value=1.0, time_ns=now)]
     result = sink().send(Batch("metrics", points, RESOURCE))
@@ -93,6 +90,56 @@ def test_what_emf_cannot_express_is_counted(sink: Any, moto_server: MotoServer) 
     assert len(stored(moto_server)) == 1
     result = sink().send(Batch("metrics", points[:1], RESOURCE))
     assert (type(result), result.reason) == (Refused, "value is not a number within 2^360")
+
+
+def test_the_events_tell_the_service_that_they_belong_to(faulty: Any, aws_server: AwsServer) -> None:
+    made = faulty()
+    made.open({"service.name": "shop", "deployment.environment.name": "prod"})
+    now = time.time_ns()
+    for batch in (
+        Batch("logs", [log("x")], RESOURCE),
+        Batch("metrics", [point("counter", time_ns=now)], RESOURCE),
+    ):
+        assert type(made.send(batch)) is Sent
+    keys = {"Type": "Service", "Name": "shop", "Environment": "prod"}
+    assert [request.json["entity"]["keyAttributes"] for request in aws_server.requests] == [keys, keys]
+
+
+def test_without_an_environment_there_is_no_entity(faulty: Any, aws_server: AwsServer) -> None:
+    assert type(faulty().send(Batch("logs", [log("x")], RESOURCE))) is Sent
+    assert "entity" not in aws_server.requests[0].json
+
+
+def test_an_entity_is_taken_by_the_server(sink: Any, moto_server: MotoServer) -> None:
+    made = sink()
+    made.open({"service.name": "shop", "deployment.environment.name": "prod"})
+    assert type(made.send(Batch("logs", [log("x")], RESOURCE))) is Sent
+    assert len(stored(moto_server)) == 1
+
+
+@pytest.mark.parametrize("form", ["cloudwatch", "ecs"])
+def test_what_was_shortened_is_counted(sink: Any, moto_server: MotoServer, form: str) -> None:
+    result = sink(log_format=form).send(Batch("logs", [log("x" * 300_000), log("y"), log("z" * 300_000)], RESOURCE))
+    assert (type(result), result.rejected, result.reason) == (Sent, 0, None)
+    assert result.adapted == {"log lines were shortened to 262,144 bytes": 2}
+    assert all(len(event["message"].encode()) <= 262_144 for event in stored(moto_server))
+
+
+def test_what_was_adapted_of_metrics_is_counted(sink: Any, moto_server: MotoServer) -> None:
+    points = [point("counter", "é", time_ns=time.time_ns()), point("counter", "b", "furlong", time_ns=time.time_ns())]
+    result = sink().send(Batch("metrics", points, RESOURCE))
+    assert (type(result), result.reason) == (Sent, None)
+    assert result.adapted == {"metric name: odd characters or too long": 1, "unit unknown to CloudWatch": 1}
+    assert len(stored(moto_server)) >= 1
+
+
+def test_the_status_says_how_many_were_adapted(aws_server: AwsServer) -> None:
+    then = "logging.getLogger('app').info('x' * 300_000)\n" + FAULT
+    done = run(PROGRAM.format(then=then), OBSV_PATCH="logging")
+    sent, status = json.loads(done.stdout)
+    assert sent
+    assert (status["logs"]["sent"], status["logs"]["dropped"]) == (6, {})
+    assert status["logs"]["adapted"] == {"log lines were shortened to 262,144 bytes": 1}
 
 
 def test_a_stream_in_a_group_that_is_there(sink: Any, moto_server: MotoServer) -> None:

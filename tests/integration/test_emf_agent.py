@@ -169,7 +169,7 @@ def test_tcp_is_one_object_and_a_newline_for_each_event(agent: TcpAgent) -> None
     document = json.loads(first)
     milliseconds = document["_aws"]["Timestamp"]
     assert first == (
-        b'{"_aws":{"Timestamp":%d,"LogGroupName":"shop-metrics","CloudWatchMetrics":[{"Namespace":"shop","Dimensions":'
+        b'{"_aws":{"Timestamp":%d,"LogGroupName":"shop","CloudWatchMetrics":[{"Namespace":"shop","Dimensions":'
         b'[["Service","filler","number"]],"Metrics":[{"Name":"metric","Unit":"Count"}]}]},"Service":"shop",'
         b'"filler":"(empty)","number":"0","service.version":"1.2.3","metric":1}' % milliseconds
     )
@@ -485,3 +485,20 @@ def test_metrics_of_high_resolution_leave_by_themselves_long_before_the_interval
         {"Name": "fine", "Unit": "None", "StorageResolution": 1}
     ]
     assert (first["fine"], second["fine"], last["usual"]) == (1, 2, 1)
+
+
+class Talking(socket.socket):
+    """A connection to somebody who is no agent, and always has something to say."""
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        return b"x" * size
+
+
+def test_somebody_who_talks_without_end_holds_nothing_up(agent: TcpAgent) -> None:
+    with sink(f"tcp://127.0.0.1:{agent.port}") as emf:
+        emf.send(batch())
+        assert emf.writer._socket is not None
+        emf.writer._socket = Talking(fileno=emf.writer._socket.detach())
+        emf.writer._socket.setblocking(False)
+        assert isinstance(emf.send(batch(first=1)), Sent)
+        assert numbers(agent.wait(2)) == ["0", "1"]

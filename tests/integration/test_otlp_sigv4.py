@@ -149,6 +149,32 @@ def test_each_signal_is_signed_for_its_service(sink: Any, aws_server: AwsServer)
     assert found == [("/v1/traces", "xray"), ("/v1/metrics", "monitoring"), ("/v1/logs", "logs")]
 
 
+CUMULATIVE, DELTA = 2, 1
+
+
+@pytest.mark.parametrize(
+    ("options", "temporality", "values"), [({}, CUMULATIVE, [1, 2]), ({"otlp_temporality": "delta"}, DELTA, [1, 1])]
+)
+def test_metrics_are_cumulative_as_promql_wants_them_unless_said_otherwise(
+    sink: Any, aws_server: AwsServer, options: dict[str, str], temporality: int, values: list[int]
+) -> None:
+    """CloudWatch user guide, "Send metrics using OpenTelemetry": a counter is queried with ``rate()``."""
+    made = sink(**options)
+    for _ in range(2):
+        assert type(made.send(metrics())) is Sent
+    assert {request.service for request in aws_server.requests} == {"monitoring"}
+    kind = _messages("metrics")[0]
+    sums = [
+        metric.sum
+        for request in aws_server.requests
+        for resource in kind.FromString(request.body).resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    ]
+    assert {each.aggregation_temporality for each in sums} == {temporality}
+    assert [point.as_int for each in sums for point in each.data_points] == values
+
+
 def test_logs_name_their_group_and_stream(sink: Any, aws_server: AwsServer) -> None:
     sink().send(Batch("logs", [log("x")], RESOURCE))
     sink(log_group="/shop/logs", log_stream="one").send(Batch("logs", [log("x")], RESOURCE))

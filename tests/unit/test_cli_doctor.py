@@ -151,3 +151,17 @@ def test_interpreted_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_strange_values_cannot_steer_the_terminal() -> None:
     settings = resolve({}, {"OBSV_RESOURCE": "a=%1b[2Jb", "OBSV_X": "\x1b[2J"}, platform=LAPTOP, terminal=False)
     assert "\x1b" not in "".join(render(Findings(settings), term.Style(enabled=False)))
+
+
+def test_application_signals_are_asked_for_too() -> None:
+    nothing = {"OBSV_TRACES": "none", "OBSV_METRICS": "none", "OBSV_LOGS": "none"}
+    result = doctor(
+        **nothing, OBSV_APPLICATION_SIGNALS="on", OBSV_APPLICATION_SIGNALS_ENDPOINT=f"http://127.0.0.1:{closed_port()}"
+    )
+    assert result.returncode == 1
+    [line] = [line for line in result.stdout.splitlines() if "not reached" in line]
+    assert line.split()[:2] == ["application_signals", "metrics"]
+    assert "connection refused" in line.lower()
+    result = doctor(**nothing, OBSV_APPLICATION_SIGNALS="emf")
+    assert result.returncode == 0, result.stdout
+    assert "writes to stdout" in result.stdout

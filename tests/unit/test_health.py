@@ -79,6 +79,7 @@ def test_what_was_sent(otlp_collector: Collector) -> None:
         "sent": 1,
         "waiting": 0,
         "dropped": {},
+        "adapted": {},
         "retries": 0,
         "last_error": None,
     }

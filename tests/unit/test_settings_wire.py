@@ -203,4 +203,8 @@ def test_log_groups_and_streams() -> None:
 
 @given(st.text(min_size=1, max_size=255))
 def test_the_log_group_of_any_service_is_allowed(service: str) -> None:
-    assert LOG_GROUP.parse(as_log_group(service)).endswith("-metrics")
+    assert LOG_GROUP.parse(as_log_group(service))
+
+
+def test_a_service_logs_into_the_group_of_its_name() -> None:
+    assert [as_log_group(name) for name in ("shop", "a b", "aws/x", "x" * 600)] == ["shop", "a_b", "_aws/x", "x" * 512]

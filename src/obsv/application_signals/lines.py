@@ -69,9 +69,9 @@ def events(points: Iterable[MetricPoint], resource: Mapping[str, Any], version: 
     """
     common = {**root_fields(resource), "Environment": environment_of(resource)}
     common["Telemetry.SDK"] = f"obsv,{version},python,Manual"
-    series: dict[int, list[MetricPoint]] = {}
+    series: dict[tuple[int, int], list[MetricPoint]] = {}
     for point in points:
-        series.setdefault(id(point.attributes), []).append(point)
+        series.setdefault((id(point.attributes), point.time_ns), []).append(point)
     made: list[tuple[str, int]] = []
     for group in series.values():
         made += _lines(group, common)

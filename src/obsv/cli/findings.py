@@ -130,12 +130,19 @@ def sinks(settings: Settings) -> list[Sink]:
         for name in chosen:
             if isinstance(name, str):
                 signals.setdefault(name, []).append(signal)
-    return [_probe(name, carried, settings) for name, carried in signals.items()]
+    found = [_probe(name, carried, settings) for name, carried in signals.items()]
+    if settings.application_signals != "off":
+        found.append(_probe("application_signals", ["metrics"], settings))
+    return found
 
 
 def _probe(name: str, signals: list[str], settings: Settings) -> Sink:
     try:
-        detail = str(import_module("obsv.sinks").create(name, settings).probe())
+        if name == "application_signals":  # the setting makes it, and no list of sinks has it
+            sink = import_module("obsv.sinks.application_signals").ApplicationSignalsSink(settings)
+        else:
+            sink = import_module("obsv.sinks").create(name, settings)
+        detail = str(sink.probe())
     except Exception as error:  # noqa: BLE001 - whatever a sink raises means that it cannot be used
         kind = type(error).__name__
         detail = str(error) if kind == "SinkError" else f"{kind}: {error}"

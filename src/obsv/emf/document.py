@@ -114,7 +114,10 @@ class Document:
         if fine is None:
             self.counts.change("storage resolution: neither 1 nor 60")
             fine = 60
-        given = list(value) if isinstance(value, (list, tuple)) else [value]
+        try:
+            given = list(value) if isinstance(value, (list, tuple)) else [value]
+        except Exception:  # noqa: BLE001 - a list of somebody's own
+            given = [None]
         values = [number for number in map(limits.number, given) if number is not None]
         if len(values) < len(given):
             self.counts.refuse("value is not a number within 2^360", len(given) - len(values))
@@ -190,9 +193,9 @@ class Document:
     ) -> list[tuple[int, str]]:
         """Do what `lines` does, and tell with each line its time in milliseconds since the Unix epoch."""
         time = time_ns() // 1_000_000 if self.timestamp is None else self.timestamp
-        groups = [self._group(time, frame, sets, max_bytes, extract) for frame, sets in _frames(self.dimensions)]
+        groups = [self._group(time, frame, sets, max_bytes, extract) for frame, sets in _frames(list(self.dimensions))]
         reserved = set().union(*[group.reserved for group in groups])
-        for (raw, unit, resolution), values in self.metrics.items():
+        for (raw, unit, resolution), values in list(self.metrics.items()):
             defined = define(reserved, raw, unit, resolution, self.counts)
             if defined is None:
                 continue
@@ -214,7 +217,7 @@ class Document:
         self, time: int, frame: dict[str, str], sets: list[tuple[str, ...]], max_bytes: int, extract: bool
     ) -> Group:
         properties = []
-        for name, value in self.properties.items():
+        for name, value in list(self.properties.items()):
             if name == "_aws" or name in frame:
                 self.counts.change("property left out: taken by a dimension")
             else:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from . import limits
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -23,6 +25,8 @@ PLATFORM_TYPES = {
 
 UNKNOWN_SERVICE = "UnknownService"
 """Stands for a service without a name in Application Signals."""
+
+_MAX_ENTITY = 512  # characters of a value in the API's form
 
 _WORKLOADS = (
     "k8s.deployment.name",
@@ -71,6 +75,27 @@ def root_fields(resource: Mapping[str, Any]) -> dict[str, str]:
         fields["PlatformType"] = platform
         fields.update(_place(resource, platform))
     return fields
+
+
+def log_entity(resource: Mapping[str, Any]) -> dict[str, dict[str, str]] | None:
+    """Return the entity of log events (CloudWatch Logs API reference, "Entity"); None where it is not known.
+
+    A service counts with its environment only, as the service's key attributes want it.
+
+    Example:
+        >>> log_entity({"service.name": "shop", "deployment.environment.name": "prod"})
+        {'keyAttributes': {'Type': 'Service', 'Name': 'shop', 'Environment': 'prod'}, 'attributes': {}}
+    """
+    fields = {name: limits.dimension_value(value)[:_MAX_ENTITY] for name, value in root_fields(resource).items()}
+    service, environment = fields.pop("Service", None), fields.pop("Environment", None)
+    kind, identifier = fields.pop("ResourceType", None), fields.pop("Identifier", None)
+    if service and environment:
+        keys = {"Type": "Service", "Name": service, "Environment": environment}
+    elif kind and identifier:
+        keys = {"Type": "AWS::Resource", "ResourceType": kind, "Identifier": identifier}
+    else:
+        return None
+    return {"keyAttributes": keys, "attributes": fields}
 
 
 def service_name(resource: Mapping[str, Any]) -> str | None:

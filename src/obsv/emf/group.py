@@ -151,17 +151,20 @@ class Group:
         members += self.members
         members += [text for name, text, _ in self.properties if name not in made.names]
         members += made.members
-        return "{" + ",".join(members) + "}"
+        line = "{" + ",".join(members) + "}"
+        # A lone surrogate becomes \udXXX, which is how JSON writes it.
+        return line if line.isascii() else line.encode("utf-8", "backslashreplace").decode()
 
 
 def _bytes(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "backslashreplace"))
 
 
-def meta_of(log_group: str | None, log_stream: str | None) -> str:
+def meta_of(log_group: object, log_stream: object) -> str:
     """Return what tells the CloudWatch agent where to write: members of ``_aws``, each after a comma."""
     named = (("LogGroupName", log_group), ("LogStreamName", log_stream))
-    return "".join([f",{quote(name)}:{quote(value)}" for name, value in named if value])
+    texts = [(name, safe_text(value)) for name, value in named if value is not None]
+    return "".join([f",{quote(name)}:{quote(text)}" for name, text in texts if text])
 
 
 def halves(line: str, points: int) -> list[tuple[str, int]]:

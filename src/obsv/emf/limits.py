@@ -118,6 +118,7 @@ def resolution(seconds: object) -> int | None:
 
     What is finer than a minute needs 1 (EMF specification, "StorageResolution").
     """
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 1:
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
         return None
-    return 1 if seconds < 60 else 60
+    exact = number(seconds)
+    return None if exact is None or exact < 1 else 1 if exact < 60 else 60

@@ -29,8 +29,9 @@ if cython.compiled:
     from cython.cimports.obsv.hotpath._native import slots_get, slots_put, small, utf8_of
     from cython.cimports.obsv.hotpath._scan import suspicious
 else:
-    from .masking_plain import suspicious
+    from .masking_plain import all_known, suspicious
 
+_MANY, _SHORT = 2048, 64  # harmless texts that the interpreted twin remembers, and their characters at the most
 _FEWEST, _MOST = 10**13, 10**19  # integers that may be the number of a card
 
 
@@ -41,7 +42,7 @@ class Masker(Guard):
         names: Names met before, and whether their values are secret: `secret` adds to them.
         table: What a text is passed over with: see ``_scan.pxd``.
         always: Whether every text has to be looked at closely: there are rules that are not ours.
-        recent: Harmless names, each at the place that its address gives it.
+        recent: Harmless names, each at the place that its address gives it; interpreted, harmless texts.
         numbers: Whether integers may be secret too (cards).
         mask: What stands for a secret.
     """
@@ -50,7 +51,7 @@ class Masker(Guard):
 
     def __init__(self, table: bytes, mask: str, numbers: bool, always: bool) -> None:
         self.names: dict[Any, bool] = {}
-        self.recent: list[Any] = [None] * 256
+        self.recent: Any = [None] * 256 if cython.compiled else set()
         self.table = table
         self.always = always
         self.numbers = numbers
@@ -93,7 +94,15 @@ class Masker(Guard):
             if data == cython.NULL:  # half a surrogate pair
                 return True
             return bool(suspicious(data, length, PyBytes_AS_STRING(self.table)))
-        return bool(suspicious(text, self.table))
+        if text in self.recent:
+            return False
+        if suspicious(text, self.table):
+            return True
+        if len(text) <= _SHORT:  # names, methods, routes: the same ones over and over
+            if len(self.recent) >= _MANY:
+                self.recent.clear()
+            self.recent.add(text)
+        return False
 
     def text(self, key: Any, text: str) -> str:
         """Return a text without the secrets in it; ``key`` is the name that it has, if any."""
@@ -145,6 +154,8 @@ class Masker(Guard):
         return self._pairs(pairs)
 
     def _pairs(self, pairs: Mapping[Any, Any]) -> Any:
+        if not cython.compiled and not self.always and all_known(pairs, self.names, self.recent):
+            return pairs
         made: dict[Any, Any] | None = None
         for key, value in pairs.items():
             masked = self._value(key, value)

@@ -15,7 +15,7 @@ else:
     from . import shim as cython
 
 if cython.compiled:
-    from cython.cimports.obsv.hotpath._native import pause
+    from cython.cimports.obsv.hotpath._native import pause, untrack
 else:
     from ._native_py import pause
 
@@ -188,6 +188,8 @@ class BoundedQueue:
             else:
                 span: Span = entry
                 item, records, size = [entry], 1, span.extra
+                if cython.compiled:
+                    untrack(item)  # hundreds of lists without a cycle, which the collector would walk through
             taken.append(item)
             count += records
             held += size

@@ -50,8 +50,8 @@ cdef class Span(Readable):
     cdef public long long start_ns, end_ns, start_given, offset
     cdef public Scope scope
     cdef public LocalTrace trace
-    cdef public int kind_value, flags, status_value, quiet, dropped_attributes, dropped_events, dropped_links
-    cdef public int generation
+    cdef public int flags, dropped_attributes, dropped_events, dropped_links, generation
+    cdef public signed char kind_value, status_value, quiet
     cdef public bint parent_remote, recording, started, ended
     cdef object __weakref__
 

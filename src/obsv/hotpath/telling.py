@@ -58,6 +58,12 @@ TIME = -1
 END = -2
 """Not a hole: here a line ends."""
 
+# The same as C numbers: a comparison with a name of the module makes an object of the other side.
+_TIME = cython.declare(cython.Py_ssize_t, TIME)
+_ROOM = cython.declare(cython.Py_ssize_t, ROOM)
+_PLAIN = cython.declare(cython.Py_ssize_t, PLAIN)
+_POINTS = cython.declare(cython.Py_ssize_t, MAX_POINTS)
+
 
 class Teller:
     """Tells the news of a meter's series, if they are of a kind that was told before.
@@ -220,7 +226,7 @@ class Teller:
                 at[0] = 48 + news
                 at += 1
                 if news:
-                    if self._count == MAX_POINTS:
+                    if self._count == _POINTS:
                         return False
                     self._count += 1
                     self._ends[self._count] = self._values.size
@@ -266,7 +272,7 @@ class Teller:
     def _distributed(self, cell: HistogramCell) -> int:
         if cell.count == 0 and not cell.raw:
             return 0
-        if cell.count or len(cell.raw) > PLAIN:
+        if cell.count or len(cell.raw) > _PLAIN:
             return -1
         if cython.compiled:
             self._values.room(1)[0] = 91
@@ -307,18 +313,18 @@ class Teller:
                 out.size = put_bytes(out.room(length), PyBytes_AS_STRING(piece), length) - out.data
                 hole = holes[index]
                 index += 1
-                if hole == TIME:
+                if hole >= 0:
+                    length = self._ends[hole + 1] - self._ends[hole]
+                    out.size = put_bytes(out.room(length), self._values.data + self._ends[hole], length) - out.data
+                elif hole == _TIME:
                     out.size = put_decimal(out.room(24), now // 1_000_000) - out.data
-                elif hole == END:
+                else:  # END
                     if out.size - start > self.longest:
                         return False
                     out.room(1)[0] = 10
                     out.size += 1
                     start = out.size
-                else:
-                    length = self._ends[hole + 1] - self._ends[hole]
-                    out.size = put_bytes(out.room(length), self._values.data + self._ends[hole], length) - out.data
-            return bool(out.size <= ROOM)
+            return bool(out.size <= _ROOM)
         return False
 
     def _forget(self, now: int) -> None:

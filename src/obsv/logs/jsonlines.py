@@ -72,10 +72,11 @@ class JsonLines(Lines):
         '{"timestamp":"2026-11-22T21:32:00.123Z","level":"INFO","logger":"shop","message":"paid","service":"shop","order":7}'
     """
 
-    __slots__ = ("stack",)
+    __slots__ = ("shortenings", "stack")
 
     def __init__(self, resource: Mapping[str, Any]) -> None:
         service = resource.get("service.name")
+        self.shortenings = 0
         self.stack = "both"
         super().__init__(_keys, _names, f',"service":{quote(safe_text(service))}' if service else "", MAX_BYTES)
 
@@ -127,4 +128,5 @@ class JsonLines(Lines):
         """Return a line that is too long in as many bytes as it may have."""
         from .shorten import shorten
 
+        self.shortenings += 1
         return shorten(line, MAX_BYTES)

@@ -20,8 +20,7 @@ from ..hotpath.errors import safe_text
 from ..hotpath.jsontext import dumps, quote
 from . import ecs
 from .exceptions import MAX_FRAMES, describe, source_line, stack_text
-from .jsonlines import MAX_BYTES, JsonLines
-from .shorten import shorten
+from .jsonlines import JsonLines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,10 +101,6 @@ class ShapedLines(JsonLines):
     def data(self, record: LogRecord) -> bytes:
         """Return the line with its line end, in UTF-8."""
         return self.line(record).encode() + b"\n"
-
-    def shortened(self, line: str) -> str:
-        """Return a line that is too long in as many bytes as it may have."""
-        return shorten(line, MAX_BYTES)
 
     # ------------------------------------------------------------------ members
 

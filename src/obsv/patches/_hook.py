@@ -44,6 +44,7 @@ def when_imported(name: str, callback: Callback) -> None:
         _call(callback, module)
         return
     _waiting.setdefault(name, []).append(callback)
+    _FINDER.noticed = -1
     _stand_first()
 
 
@@ -79,12 +80,19 @@ def _imported(name: str, module: ModuleType) -> None:
             _call(callback, module)
 
 
-def _notice() -> None:
-    """Call back for modules that have arrived unheard."""
+def _notice() -> int:
+    """Call back for modules that have arrived unheard. Return how many modules there are then, or -1 where one of these
+    is still being imported."""
+    count = len(sys.modules)
     for name in list(_waiting):
         module = sys.modules.get(name)
-        if module is not None and not _importing(module):
+        if module is None:
+            continue
+        if _importing(module):
+            count = -1
+        else:
             _imported(name, module)
+    return count
 
 
 def _answer(answer: Answer, name: str) -> ModuleSpec | None:
@@ -101,17 +109,22 @@ def _answer(answer: Answer, name: str) -> ModuleSpec | None:
 class _Finder:
     """Stands first on ``sys.meta_path``, finds what the others find, and hears when it has been loaded."""
 
+    noticed = -1  # so many modules there were when unheard ones were looked for
+
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        answer = _stand_ins.get(name.partition(".")[0])
-        if answer is not None:
-            answered = _answer(answer, name)
-            if answered is not None:
-                return answered
+        if _stand_ins:
+            answer = _stand_ins.get(name.partition(".")[0])
+            if answer is not None:
+                answered = _answer(answer, name)
+                if answered is not None:
+                    return answered
         if not _waiting:
             return None
-        _notice()
+        # Libraries try to import what is not installed, some with each request: nothing can have arrived meanwhile.
+        if len(sys.modules) != self.noticed:
+            self.noticed = _notice()
         search = (get_ident(), name)
         if name not in _waiting or search in _finding:  # a finder that asks all the others, as this one does
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 MAX_REASONS = 50
@@ -17,24 +18,28 @@ class Account:
     Attributes:
         sent: Records that left.
         dropped: Records lost, by reason.
+        adapted: What was changed to keep the receiver's rules, by what was done. Nothing of it is lost.
         retries: Batches that had to be sent again.
         last_error: The newest reason of a retry or loss.
     """
 
-    __slots__ = ("dropped", "last_error", "retries", "sent")
+    __slots__ = ("adapted", "dropped", "last_error", "retries", "sent")
 
     def __init__(self) -> None:
         self.sent = 0
         self.dropped: dict[str, int] = {}
+        self.adapted: dict[str, int] = {}
         self.retries = 0
         self.last_error: str | None = None
 
     def drop(self, reason: str, records: int) -> None:
         """Count records as lost."""
-        if reason not in self.dropped and len(self.dropped) >= MAX_REASONS:
-            reason = "other"
-        self.dropped[reason] = self.dropped.get(reason, 0) + records
-        self.last_error = reason
+        self.last_error = _count(self.dropped, reason, records)
+
+    def adapt(self, adapted: Mapping[str, int]) -> None:
+        """Count what was changed."""
+        for reason, number in adapted.items():
+            _count(self.adapted, reason, number)
 
     def as_dict(self, waiting: int, refused: int) -> dict[str, Any]:
         """Return plain data for ``obsv.status()``; ``refused`` is what did not fit into the queue."""
@@ -45,6 +50,15 @@ class Account:
             "sent": self.sent,
             "waiting": waiting,
             "dropped": dropped,
+            "adapted": dict(self.adapted),
             "retries": self.retries,
             "last_error": self.last_error,
         }
+
+
+def _count(counts: dict[str, int], reason: str, number: int) -> str:
+    """Count under a reason, or as ``other`` where there are too many of them; return which."""
+    if reason not in counts and len(counts) >= MAX_REASONS:
+        reason = "other"
+    counts[reason] = counts.get(reason, 0) + number
+    return reason

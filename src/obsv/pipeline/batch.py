@@ -47,13 +47,17 @@ class Batch:
 
 
 class Sent:
-    """The batch has left. ``rejected`` of its records were refused by the receiver, for ``reason``."""
+    """The batch has left. ``rejected`` of its records were refused by the receiver, for ``reason``.
 
-    __slots__ = ("reason", "rejected")
+    ``adapted``: how much of it was changed to keep the receiver's rules, by what was done.
+    """
 
-    def __init__(self, rejected: int = 0, reason: str | None = None) -> None:
+    __slots__ = ("adapted", "reason", "rejected")
+
+    def __init__(self, rejected: int = 0, reason: str | None = None, adapted: Mapping[str, int] | None = None) -> None:
         self.rejected = rejected
         self.reason = reason
+        self.adapted = adapted
 
     def __repr__(self) -> str:
         return f"Sent(rejected={self.rejected}, reason={self.reason!r})"

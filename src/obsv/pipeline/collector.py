@@ -180,13 +180,19 @@ class Collector:
         return points
 
     def _totals(self) -> dict[tuple[str, str, str], int]:
-        """Return all that was lost since the start, by sink, signal and reason."""
-        totals = dict(self.lost_elsewhere())
+        """Return all that was lost since the start, by sink, signal and kind of reason.
+
+        What stands behind a reason's first colon is often in words of the receiver's: each of them would be a metric of
+        its own, which CloudWatch bills.
+        """
+        lost = [*self.lost_elsewhere().items()]
         for lane in self.lanes:
             for signal, account in lane.status().items():
-                for reason, total in account["dropped"].items():
-                    key = (lane.name, signal, reason)
-                    totals[key] = totals.get(key, 0) + total
+                lost += [((lane.name, signal, reason), total) for reason, total in account["dropped"].items()]
+        totals: dict[tuple[str, str, str], int] = {}
+        for (sink, signal, reason), total in lost:
+            key = (sink, signal, reason.partition(": ")[0])
+            totals[key] = totals.get(key, 0) + total
         return totals
 
     def after_fork(self) -> None:

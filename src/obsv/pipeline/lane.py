@@ -453,6 +453,8 @@ class Lane:
         if type(result) is Sent:
             self._ever_sent = True
             account.sent += batch.records - result.rejected
+            if result.adapted:
+                account.adapt(result.adapted)
             if result.rejected:
                 self._lose(pending, result.reason or "rejected by the receiver", result.rejected)
             elif result.reason:

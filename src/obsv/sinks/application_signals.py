@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from obsv.application_signals.measuring import Measurements
     from obsv.hotpath.queue import BoundedQueue
     from obsv.settings import Settings
+    from obsv.settings_otlp import OtlpTarget
 
     from .base import Batch, Result
 
@@ -120,10 +121,13 @@ class ApplicationSignalsSink:
 
 
 class _Agent(OtlpSink):
-    """To the CloudWatch agent: deltas, as its exporter wants them."""
+    """To the CloudWatch agent: deltas, as its exporter wants them, and never signed, whatever other OTLP is."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
+        self._temporality = "delta"
+
+    def _wanted(self, settings: Settings) -> dict[str, OtlpTarget]:
         from ..settings_otlp import OtlpTarget
 
         grpc = settings.otlp("metrics").protocol == "grpc"
@@ -131,10 +135,10 @@ class _Agent(OtlpSink):
         if "://" not in url:
             url = f"http://{url}"
         protocol = "grpc" if grpc else "http/protobuf"
-        self._targets = {
-            "metrics": OtlpTarget("metrics", url, {}, "none", settings.otlp_timeout, None, None, None, protocol)
-        }
-        self._temporality = "delta"
+        return {"metrics": OtlpTarget("metrics", url, {}, "none", settings.otlp_timeout, None, None, None, protocol)}
+
+    def _sign(self, target: OtlpTarget) -> None:
+        """Sign nothing: an agent takes no credentials."""
 
 
 class _Lines:

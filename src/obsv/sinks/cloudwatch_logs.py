@@ -19,13 +19,23 @@ if TYPE_CHECKING:
     from .emf import Encoder
     from .log_stream import Upload
 
+SHORTENED = "log lines were shortened to 262,144 bytes"
+
 
 class CloudWatchLogsSink:
     """Sends to the stream ``settings.log_stream`` of the group ``settings.log_group``."""
 
     name = "cloudwatch_logs"
     signals = frozenset({"logs", "metrics"})
-    imports = (*IMPORTS, "traceback", "linecache", "obsv.logs.jsonlines", "obsv.logs.shorten", "obsv.emf.layout")
+    imports = (
+        *IMPORTS,
+        "traceback",
+        "linecache",
+        "obsv.logs.jsonlines",
+        "obsv.logs.shorten",
+        "obsv.emf.entity",
+        "obsv.emf.layout",
+    )
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -35,11 +45,13 @@ class CloudWatchLogsSink:
         self._resource: Attributes = {}
 
     def open(self, resource: Attributes) -> None:
-        """Take over the resource whose service every line carries."""
+        """Take over the resource whose service every line carries, and which tells what the events belong to."""
+        from ..emf.entity import log_entity
         from .json import lines
 
         self._lines = lines(self._settings, resource)
         self._resource = resource
+        self.stream.entity = log_entity(resource)
 
     def send(self, batch: Batch) -> Result:
         """Send the events of a batch that are not sent yet."""
@@ -48,9 +60,13 @@ class CloudWatchLogsSink:
         return self.stream.send(batch.encoded)
 
     def _logs(self, batch: Batch) -> Upload:
-        assert self._lines is not None
-        line = self._lines.line
-        return pack([(record.time_ns // 1_000_000, line(record), 1) for record in batch.items])
+        lines = self._lines
+        assert lines is not None
+        before = lines.shortenings
+        upload = pack([(record.time_ns // 1_000_000, lines.line(record), 1) for record in batch.items])
+        if lines.shortenings > before:
+            upload.before = {SHORTENED: lines.shortenings - before}
+        return upload
 
     def _metrics(self, batch: Batch) -> Upload:
         if self._emf is None:
@@ -61,6 +77,7 @@ class CloudWatchLogsSink:
         upload = pack([(milliseconds, line, points) for line, points, milliseconds in encoded.events])
         upload.records = batch.records
         upload.rejected, upload.reason = encoded.rejected, encoded.reason
+        upload.before = encoded.adapted or {}
         return upload
 
     def close(self) -> None:
@@ -92,16 +109,11 @@ class CloudWatchLogsSink:
 
 def stream_of(settings: Settings) -> LogStream:
     """Return the stream that the settings name, or that goes by the service, the host and the process."""
+    from ..settings_wire import as_log_group
+
     return LogStream(
-        settings.log_group or _group(settings.service), settings.log_stream or _stream(), settings.log_create
+        settings.log_group or as_log_group(settings.service), settings.log_stream or _stream(), settings.log_create
     )
-
-
-def _group(service: str) -> str:
-    from ..settings_wire import LOG_GROUP_CHARACTERS
-
-    text = "".join([c if c in LOG_GROUP_CHARACTERS else "_" for c in service])[:512]
-    return f"_{text}"[:512] if text.startswith("aws/") else text or "obsv"  # those are AWS's own
 
 
 def _stream() -> str:

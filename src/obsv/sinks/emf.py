@@ -94,7 +94,7 @@ class Encoder:
             made = [event for event in made if timely(event[2], now)]
             counts.refuse("older than 14 days or over 2 hours ahead", sum([event[1] for event in old]))
         self.tell(counts)
-        return Encoded(made, sum(counts.refused.values()), next(iter(counts.refused), None))
+        return Encoded(made, sum(counts.refused.values()), next(iter(counts.refused), None), counts.changed)
 
     def tell(self, counts: Any) -> None:
         """Say on stderr, once a reason, what was refused and what was adapted."""
@@ -108,13 +108,24 @@ class Encoder:
 class Encoded:
     """A batch as lines: kept with the batch, so that a retry sends what is left and nothing twice."""
 
-    __slots__ = ("at", "events", "reason", "rejected")
+    __slots__ = ("adapted", "at", "events", "reason", "rejected")
 
-    def __init__(self, events: list[Event], rejected: int = 0, reason: str | None = None) -> None:
+    def __init__(
+        self,
+        events: list[Event],
+        rejected: int = 0,
+        reason: str | None = None,
+        adapted: Mapping[str, int] | None = None,
+    ) -> None:
         self.events = events
         self.at = 0
         self.rejected = rejected
         self.reason = reason
+        self.adapted = adapted
+
+    def sent(self, lost: int = 0, reason: str | None = None) -> Sent:
+        """Return what is told of the batch; ``lost`` points more than were refused could not be written."""
+        return Sent(self.rejected + lost, reason or self.reason, self.adapted)
 
 
 class EmfSink:
@@ -152,12 +163,12 @@ class EmfSink:
         written = self.writer.write([event[0] for event in events[encoded.at :]])
         encoded.at += written.lines
         if written.reason is None:
-            return Sent(encoded.rejected, encoded.reason)
+            return encoded.sent()
         if written.again:
             return Retry(written.reason)
         if encoded.at == 0:
             return Refused(written.reason)
-        return Sent(encoded.rejected + sum([event[1] for event in events[encoded.at :]]), written.reason)
+        return encoded.sent(sum([event[1] for event in events[encoded.at :]]), written.reason)
 
     def close(self) -> None:
         """Nothing to close."""
@@ -189,7 +200,7 @@ class EmfStdoutSink(EmfSink):
         texts = [event[0] for event in encoded.events]
         encoded.at = len(texts)  # before they are written: who is interrupted in it must not write them twice
         if self.writer.write_now(texts):
-            return Sent(encoded.rejected, encoded.reason)
+            return encoded.sent()
         encoded.at = 0
         return LATER
 

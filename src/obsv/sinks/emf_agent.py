@@ -34,6 +34,8 @@ CONNECT_TIMEOUT = 2.0
 PATIENCE = 5.0
 """Seconds that one `write` waits, all in all, for an agent that does not read (TCP)."""
 
+_MAX_READS = 64  # of what somebody says who is no agent: it may never end
+
 
 class EmfAgentSink(EmfSink):
     """Sends metric points to ``settings.emf_agent_endpoint``, ``tcp://host:port`` or ``udp://host:port``."""
@@ -168,13 +170,14 @@ class TcpWriter:
         """Tell whether the agent has closed the connection: what is written to it then is lost without a word."""
         assert self._socket is not None
         try:
-            while self._socket.recv(4096):
-                pass  # the agent says nothing; whoever does is not listened to
+            for _ in range(_MAX_READS):  # the agent says nothing; whoever does is not listened to
+                if not self._socket.recv(4096):
+                    return True
         except BlockingIOError:
             return False
         except OSError:
-            pass
-        return True
+            return True
+        return False
 
     def _line(self, data: bytes, deadline: float) -> None:
         """Send a line, going on where it was left."""

@@ -12,11 +12,12 @@ from time import time
 from typing import TYPE_CHECKING
 
 from ..aws_access import Access, code_of
+from ..hotpath import faults
 from .aws import failure, partition, troubles
 from .base import Refused, Retry, Sent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from .base import Result
@@ -42,6 +43,9 @@ MAX_FUTURE = 2 * 3_600_000
 CUT = "...[cut: {} bytes]"
 """Stands at the end of an event that was too long."""
 
+CUT_EVENT = f"events were cut to {MAX_BYTES - EVENT_BYTES:,} bytes"
+MOVED = "events with a time that CloudWatch Logs does not take were put at its bound"
+
 _SLACK = 600_000  # milliseconds: the bounds move while a batch waits to be sent again, and AWS's clock is another
 _MAX_HALVES = 64  # calls of a batch that are divided after a refusal; one bad event takes 14 of them
 
@@ -50,15 +54,20 @@ Event = tuple[int, str, int]
 
 
 class Upload:
-    """A batch as calls: kept with the batch, so that a retry sends what is left and nothing twice."""
+    """A batch as calls: kept with the batch, so that a retry sends what is left and nothing twice.
 
-    __slots__ = ("calls", "cut", "halves", "moved", "reason", "records", "rejected")
+    Attributes:
+        adapted: What was done to events to keep the rules, and to how many.
+        before: The same of what was done before these were events. It is counted here, and told elsewhere.
+    """
 
-    def __init__(self, calls: list[list[Event]], records: int, cut: int = 0, moved: int = 0) -> None:
+    __slots__ = ("adapted", "before", "calls", "halves", "reason", "records", "rejected")
+
+    def __init__(self, calls: list[list[Event]], records: int) -> None:
         self.calls = calls
         self.records = records
-        self.cut = cut
-        self.moved = moved
+        self.adapted: dict[str, int] = {}
+        self.before: Mapping[str, int] = {}
         self.halves = 0
         self.rejected = 0
         self.reason: str | None = None
@@ -95,7 +104,9 @@ def pack(events: Iterable[Event], now_ms: int | None = None) -> Upload:
             room, first = MAX_BYTES, at
         calls[-1].append((at, text, count))
         room -= size
-    return Upload(calls, records, cut, moved)
+    upload = Upload(calls, records)
+    upload.adapted = {reason: number for reason, number in ((CUT_EVENT, cut), (MOVED, moved)) if number}
+    return upload
 
 
 def _fit(text: str) -> tuple[str, int, bool]:
@@ -123,6 +134,9 @@ class LogStream:
             and `logs:CreateLogStream`.
         access: As whom. Default: a session of its own.
 
+    Attributes:
+        entity: What the events belong to, as `PutLogEvents` takes it; None where that is not known.
+
     Example:
         >>> stream = LogStream("/shop/metrics", "host-1")
         >>> stream.send(pack([(1_780_000_000_000, "hello", 1)]))
@@ -134,6 +148,7 @@ class LogStream:
         self.stream = stream
         self.create = create
         self.access = access or Access()
+        self.entity: Mapping[str, Mapping[str, str]] | None = None
 
     def send(self, upload: Upload) -> Result:
         """Send what of an upload is not sent yet."""
@@ -156,23 +171,46 @@ class LogStream:
             upload.calls.pop(0)
         if upload.reason and upload.rejected >= upload.records > 0:
             return Refused(upload.reason)
-        return Sent(upload.rejected, upload.reason or _adapted(upload))
+        reason = upload.reason or next(iter(upload.adapted), None)
+        return Sent(upload.rejected, reason, {**upload.before, **upload.adapted})
 
     def _put(self, call: Sequence[Event]) -> Result:
         events = [{"timestamp": at, "message": text} for at, text, _ in call]
-        names = {"logGroupName": self.group, "logStreamName": self.stream}
-        for made in (False, True):
+        made = False
+        while True:
             try:
-                answer = self.access.call("logs", "put_log_events", **names, logEvents=events)
+                answer = self._call(events)
             except troubles() as error:
                 if made or not self.create or code_of(error) != "ResourceNotFoundException":
                     return self._failure(error, "logs:PutLogEvents")
                 trouble = self.make()
                 if trouble is not None:
                     return trouble
+                made = True
             else:
                 return _rejected(call, answer.get("rejectedLogEventsInfo") or {})
-        raise AssertionError("unreachable")
+
+    def _call(self, events: list[dict[str, Any]]) -> dict[str, Any]:
+        """Call ``PutLogEvents``; without the entity where that is not taken, because the events count more."""
+        names: dict[str, Any] = {"logGroupName": self.group, "logStreamName": self.stream, "logEvents": events}
+        if self.entity is not None:
+            names["entity"] = self.entity
+        try:
+            answer = self.access.call("logs", "put_log_events", **names)
+        except troubles() as error:
+            if self.entity is None or type(error).__name__ != "ParamValidationError":
+                raise
+            self._leave_entity("this botocore does not know it")  # it came in November 2024
+            del names["entity"]
+            return self.access.call("logs", "put_log_events", **names)
+        rejected = answer.get("rejectedEntityInfo")
+        if rejected:
+            self._leave_entity(f"CloudWatch Logs says {rejected.get('errorType')}")
+        return answer
+
+    def _leave_entity(self, why: str) -> None:
+        self.entity = None
+        faults.tell(f"events for the log group {self.group!r} go without their entity (Explore related): {why}")
 
     def make(self) -> Result | None:
         """Make the stream, and the group where it is missing too; None when it is there now."""
@@ -225,11 +263,3 @@ def _rejected(call: Sequence[Event], info: dict[str, Any]) -> Sent:
         return Sent()
     why = "too new" if new < size else "too old" if old >= expired else "older than the log group keeps"
     return Sent(sum([records for _, _, records in lost]), f"rejected by CloudWatch Logs: {why}")
-
-
-def _adapted(upload: Upload) -> str | None:
-    if upload.cut:
-        return f"events were cut to {MAX_BYTES - EVENT_BYTES:,} bytes"
-    if upload.moved:
-        return "events with a time that CloudWatch Logs does not take were put at its bound"
-    return None

@@ -73,14 +73,7 @@ class OtlpSink:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        everything = {"traces": settings.traces, "metrics": settings.metrics, "logs": settings.logs}
-        wanted = [
-            signal
-            for signal, chosen in everything.items()
-            if any((each if isinstance(each, str) else getattr(each, "name", None)) == self.name for each in chosen)
-        ]
-        # With none of them this sink was made by hand, and any may come.
-        self._targets = {signal: settings.otlp(signal) for signal in wanted or everything}
+        self._targets = self._wanted(settings)
         self._temporality = settings.otlp_temporality
         self._ways: dict[str, Way] = {}
         self._signed: dict[str, tuple[str, str]] = {}
@@ -92,6 +85,17 @@ class OtlpSink:
             self.imports = (*self.imports, "obsv.sinks.otlp_grpc", "grpc")
         for target in self._targets.values():
             self._sign(target)
+
+    def _wanted(self, settings: Settings) -> dict[str, OtlpTarget]:
+        """Return where each signal that comes here goes."""
+        everything = {"traces": settings.traces, "metrics": settings.metrics, "logs": settings.logs}
+        wanted = [
+            signal
+            for signal, chosen in everything.items()
+            if any((each if isinstance(each, str) else getattr(each, "name", None)) == self.name for each in chosen)
+        ]
+        # With none of them this sink was made by hand, and any may come.
+        return {signal: settings.otlp(signal) for signal in wanted or everything}
 
     def _sign(self, target: OtlpTarget) -> None:
         """Find out whether requests to a target are signed for AWS."""

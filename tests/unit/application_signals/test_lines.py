@@ -113,3 +113,16 @@ def test_any_name_makes_a_line_that_cloudwatch_takes(operation: str, remote: str
     measurements.add([made])
     for line, _ in events(measurements.points(NOW), resource, "1.0"):
         document(line)
+
+
+def test_two_intervals_that_leave_together_are_lines_of_their_own() -> None:
+    """So it is after stdout did not take the first of them at once."""
+    measurements = Measurements("shop")
+    waiting = []
+    for interval in range(2):
+        made = span(1, name="GET /a", kind=SERVER, duration_ns=(interval + 1) * 1_000_000)
+        measurements.add([made])
+        waiting += measurements.points(NOW + interval * 60_000_000_000)
+    found = [(document(line), points) for line, points in events(waiting, RESOURCE, "1.0")]
+    assert [(line["Latency"], points) for line, points in found] == [([1.0], 3), ([2.0], 3)]
+    assert [line["_aws"]["Timestamp"] for line, _ in found] == [NOW // 1_000_000, NOW // 1_000_000 + 60_000]

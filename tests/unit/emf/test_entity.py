@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aws_data import point
 from obsv.emf.counts import Counts
-from obsv.emf.entity import ecs_task, environment_of, root_fields
+from obsv.emf.entity import ecs_task, environment_of, log_entity, root_fields
 from obsv.emf.shape import Shape
 
 
@@ -133,3 +133,55 @@ def test_any_resource_gives_texts(resource: dict[str, Any]) -> None:
     assert all(isinstance(value, str) and value for value in root_fields(resource).values())
     for line in lines([point("counter", "orders")], namespace="shop", resource=resource):
         json.loads(line)
+
+
+@pytest.mark.parametrize(
+    ("resource", "keys", "attributes"),
+    [
+        (
+            {"service.name": "shop", "deployment.environment.name": "prod"},
+            {"Type": "Service", "Name": "shop", "Environment": "prod"},
+            {},
+        ),
+        (
+            {"service.name": "shop", "cloud.platform": "aws_lambda", "faas.name": "f"},
+            {"Type": "Service", "Name": "shop", "Environment": "lambda:default"},
+            {"PlatformType": "AWS::Lambda", "Lambda.Function": "f"},
+        ),
+        (
+            {"service.name": "unknown_service:python", "cloud.platform": "aws_ec2", "host.id": "i-1"},
+            {"Type": "AWS::Resource", "ResourceType": "AWS::EC2::Instance", "Identifier": "i-1"},
+            {"PlatformType": "AWS::EC2", "EC2.InstanceId": "i-1"},
+        ),
+    ],
+)
+def test_the_entity_of_log_events(resource: dict[str, Any], keys: dict[str, str], attributes: dict[str, str]) -> None:
+    assert log_entity(resource) == {"keyAttributes": keys, "attributes": attributes}
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [{}, {"service.name": "shop"}, {"deployment.environment.name": "prod"}, {"cloud.platform": "aws_lambda"}],
+)
+def test_an_entity_needs_a_service_and_its_environment(resource: dict[str, Any]) -> None:
+    assert log_entity(resource) is None
+
+
+NAMES = ["service.name", "deployment.environment.name", "faas.name", "host.id", "k8s.cluster.name", "k8s.pod.name"]
+
+
+@given(
+    st.dictionaries(st.sampled_from(NAMES), st.text(max_size=600), max_size=6),
+    st.sampled_from([None, "aws_lambda", "aws_ecs", "aws_ec2", "aws_eks"]),
+)
+def test_any_entity_has_the_shape_that_the_api_wants(resource: dict[str, Any], platform: str | None) -> None:
+    """CloudWatch Logs API reference, "Entity"."""
+    if platform is not None:
+        resource["cloud.platform"] = platform
+    entity = log_entity(resource)
+    if entity is None:
+        return
+    assert 2 <= len(entity["keyAttributes"]) <= 4
+    assert len(entity["attributes"]) <= 10
+    for pairs in entity.values():
+        assert all(1 <= len(value) <= 512 and value.isascii() for value in pairs.values())

@@ -13,11 +13,13 @@ import pickle
 import subprocess
 import sys
 import threading
+import types
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from obsv.hotpath import faults
+from obsv.patches import _hook
 from obsv.patches._hook import _FINDER, _waiting, forget, when_imported
 
 if TYPE_CHECKING:
@@ -161,6 +163,23 @@ def test_a_module_that_is_not_there(library: Library) -> None:
         library.load()
     assert raised.value.name == library.name
     assert library.heard == []
+
+
+def test_an_import_that_fails_with_each_request_looks_for_unheard_modules_once(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+    monkeypatch.setattr(_hook, "_notice", lambda notice=_hook._notice: looked.append(notice()) or looked[-1])
+    library.watch()
+    for _ in range(10):
+        with pytest.raises(ModuleNotFoundError):
+            library.load("NAME_absent")
+    assert len(looked) == 1
+    module = types.ModuleType(library.name)
+    sys.modules[library.name] = module  # nobody's import, so unheard
+    with pytest.raises(ModuleNotFoundError):
+        library.load("NAME_absent")
+    assert library.heard == [("NAME", False)]
 
 
 def test_a_blocked_module(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,6 +109,20 @@ def test_losses_are_a_metric(counter: Counter) -> None:
     ]
 
 
+def test_the_words_of_a_receiver_do_not_make_metrics_of_their_own(counter: Counter) -> None:
+    lane = FakeLane()
+    made = collector(lane)
+    lane.dropped = {"http 400: request 1 is bad": 2, "http 400: request 2 is bad": 3, "queue full": 1}
+    made.collect()
+    assert sorted((point.attributes["reason"], point.value) for point in lane.points()) == [
+        ("http 400", 5),
+        ("queue full", 1),
+    ]
+    lane.dropped["http 400: request 3 is bad"] = 1
+    made.collect()
+    assert [(point.attributes["reason"], point.value) for point in lane.points()] == [("http 400", 1)]
+
+
 def test_counting_tells_whether_there_is_a_series(counter: Counter) -> None:
     made = collector(FakeLane())
     before = made.counting()

@@ -113,7 +113,7 @@ def test_what_is_queued_leaves(make: Any) -> None:
     assert sink.items() == ["a", "b"]
     assert sink.resource == {"service.name": "x"}
     assert sink.calls.count("open") == 1
-    assert account(lane) == {"sent": 2, "waiting": 0, "dropped": {}, "retries": 0, "last_error": None}
+    assert account(lane) == {"sent": 2, "waiting": 0, "dropped": {}, "adapted": {}, "retries": 0, "last_error": None}
 
 
 def test_it_leaves_without_a_flush_too(make: Any) -> None:
@@ -253,6 +253,16 @@ def test_a_partial_success_counts_both(make: Any) -> None:
     assert not flush(lane)  # what was lost has not left
     found = account(lane, "traces")
     assert (found["sent"], found["dropped"]) == (3, {"partial success: too old": 2})
+
+
+def test_what_was_adapted_is_counted_by_what_was_done(make: Any) -> None:
+    lane = make(Scripted(Sent(0, None, {"cut": 2}), Sent(1, "too old", {"cut": 1, "moved": 3})), batch_records=1)
+    for item in "ab":
+        put(lane, item)
+    flush(lane)
+    found = account(lane)
+    assert found["adapted"] == {"cut": 3, "moved": 3}
+    assert (found["sent"], found["dropped"]) == (1, {"too old": 1})
 
 
 def test_a_warning_loses_nothing(make: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -426,7 +436,14 @@ def test_a_forked_child_has_an_empty_lane_of_its_own(make: Any) -> None:
             put(lane, "child's")
             assert flush(lane)
             assert fresh.items() == ["child's"]
-            assert account(lane) == {"sent": 1, "waiting": 0, "dropped": {}, "retries": 0, "last_error": None}
+            assert account(lane) == {
+                "sent": 1,
+                "waiting": 0,
+                "dropped": {},
+                "adapted": {},
+                "retries": 0,
+                "last_error": None,
+            }
             failed = 0
         finally:
             os._exit(failed)

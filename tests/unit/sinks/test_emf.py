@@ -23,8 +23,9 @@ def sink(**settings: Any) -> EmfStdoutSink:
 
 
 def batch(*items: Any) -> Batch:
+    now = time.time_ns()  # of one interval: those of another millisecond stand in another object
     for item in items:
-        item.time_ns = time.time_ns()
+        item.time_ns = now
     return Batch("metrics", list(items), RESOURCE)
 
 
@@ -200,3 +201,14 @@ def test_an_encoder_gives_lines_with_their_times() -> None:
     [(line, points, milliseconds)] = encoded.events
     assert points == 1
     assert json.loads(line)["_aws"]["Timestamp"] == milliseconds == waiting.items[0].time_ns // 1_000_000
+
+
+def test_what_was_adapted_is_counted_each_time(capsys: pytest.CaptureFixture[str]) -> None:
+    emf = sink()
+    for _ in range(2):
+        result = emf.send(batch(point("gauge", unit="furlongs"), point("gauge", "b", unit="miles")))
+        assert isinstance(result, Sent)
+        assert (result.rejected, result.reason, result.adapted) == (0, None, {"unit unknown to CloudWatch": 2})
+    result = emf.send(batch(point("gauge")))
+    assert isinstance(result, Sent)
+    assert not result.adapted

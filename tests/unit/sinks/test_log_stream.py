@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from obsv.sinks.aws import partition
 from obsv.sinks.base import Refused, Retry, Sent
-from obsv.sinks.log_stream import MAX_BYTES, MAX_EVENTS, MAX_FUTURE, MAX_PAST, MAX_SPAN, LogStream, pack
+from obsv.sinks.log_stream import MAX_BYTES, MAX_EVENTS, MAX_FUTURE, MAX_PAST, MAX_SPAN, MOVED, LogStream, pack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,13 +96,13 @@ def test_a_clock_that_jumps_back_puts_events_of_the_future_at_the_bound() -> Non
     upload = pack([(NOW + 5 * 3_600_000, "before the jump", 1), (NOW, "after it", 1)], NOW)
     assert broken_rules(as_call(upload.calls[0]), NOW) == []
     assert [text for _, text, _ in upload.calls[0]] == ["after it", "before the jump"]
-    assert upload.moved == 1
+    assert upload.adapted == {MOVED: 1}
     assert upload.calls[0][1][0] <= NOW + MAX_FUTURE
 
 
 def test_an_event_of_more_than_14_days_is_put_at_the_bound() -> None:
     upload = pack([(NOW - 20 * DAY, "old", 1), (0, "older", 1)], NOW)
-    assert upload.moved == 2
+    assert upload.adapted == {MOVED: 2}
     assert all(NOW - MAX_PAST <= at < NOW - MAX_PAST + 3_600_000 for at, _, _ in upload.calls[0])
 
 
@@ -201,11 +201,14 @@ def test_rejected_log_events_are_counted(
         assert (type(result), result.rejected, result.reason) == (Sent, rejected * 2, reason)
 
 
-def test_what_was_cut_is_told(stream: LogStream, aws_server: AwsServer) -> None:
+def test_what_was_cut_is_told_and_counted(stream: LogStream, aws_server: AwsServer) -> None:
     import time
 
-    result = stream.send(pack([(int(time.time() * 1000), "x" * 2_000_000, 1)]))
-    assert repr(result) == "Sent(rejected=0, reason='events were cut to 1,048,550 bytes')"
+    now = int(time.time() * 1000)
+    result = stream.send(pack([(now, "x" * 2_000_000, 1), (now, "y", 1), (now, "z" * 2_000_000, 1), (0, "old", 1)]))
+    assert type(result) is Sent
+    assert (result.rejected, result.reason) == (0, "events were cut to 1,048,550 bytes")
+    assert result.adapted == {"events were cut to 1,048,550 bytes": 2, MOVED: 1}
     assert broken_rules(aws_server.requests[0].json["logEvents"], int(time.time() * 1000)) == []
 
 
@@ -410,3 +413,43 @@ def test_garbage_is_no_failure_of_ours(stream: LogStream, aws_server: AwsServer)
     assert result.reason.startswith("no right to logs:PutLogEvents on arn:aws:logs:us-east-1:")
     assert type(stream.send(upload)) is Retry
     assert type(stream.send(upload)) is Sent
+
+
+# -- the entity that events belong to
+
+ENTITY = {
+    "keyAttributes": {"Type": "Service", "Name": "shop", "Environment": "prod"},
+    "attributes": {"PlatformType": "AWS::ECS", "ECS.Cluster": "c"},
+}
+
+
+def test_the_entity_goes_along_with_each_call(stream: LogStream, aws_server: AwsServer) -> None:
+    stream.entity = ENTITY
+    assert type(stream.send(events(MAX_EVENTS + 1))) is Sent
+    assert [request.json["entity"] for request in aws_server.requests] == [ENTITY, ENTITY]
+
+
+def test_an_entity_that_is_rejected_is_left_out_and_told_once(
+    stream: LogStream, aws_server: AwsServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream.entity = ENTITY
+    stream.group = "rejecting"
+    aws_server.answer(200, {"rejectedEntityInfo": {"errorType": "UnsupportedLogGroupType"}})
+    for _ in range(2):
+        assert repr(stream.send(events(1))) == "Sent(rejected=0, reason=None)"
+    assert ["entity" in request.json for request in aws_server.requests] == [True, False]
+    assert capsys.readouterr().err.count("UnsupportedLogGroupType") == 1
+
+
+def test_an_older_botocore_sends_without_the_entity(stream: LogStream, aws_server: AwsServer) -> None:
+    stream.entity = ENTITY
+    operation: Any = stream.access.client("logs").meta.service_model.operation_model("PutLogEvents")
+    members = operation.input_shape.members  # cached with the model: that of this client only
+    known = members.pop("entity")
+    try:
+        for _ in range(2):
+            assert repr(stream.send(events(1))) == "Sent(rejected=0, reason=None)"
+    finally:
+        members["entity"] = known
+    assert ["entity" in request.json for request in aws_server.requests] == [False, False]
+    assert stream.entity is None

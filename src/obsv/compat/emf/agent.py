@@ -53,6 +53,10 @@ class Courier:
         """Send what waits; True when it left in time."""
         return self._lane.begin_flush(monotonic() + timeout).wait()
 
+    def status(self) -> Any:
+        """Return what was sent, waits and was lost."""
+        return self._lane.status()["logs"]
+
     def close(self) -> None:
         """Send what waits, and end the thread."""
         self._lane.begin_close(monotonic() + AT_EXIT).wait()
@@ -112,7 +116,7 @@ class _AgentSink:
 
 def place_of(endpoint: str) -> tuple[str, str, int]:
     """Return scheme, host and port of an endpoint; those of the default, with one line, where it is none."""
-    scheme, _, place = (endpoint or DEFAULT).partition("://")
+    scheme, _, place = endpoint.partition("://")
     host, _, port = place.rstrip("/").rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if scheme in ("tcp", "udp") and host and port.isascii() and port.isdigit() and 0 < int(port) < 65536:
@@ -129,6 +133,7 @@ _couriers: dict[str, Courier] = {}
 
 def courier(endpoint: str) -> Courier:
     """Return who sends to an endpoint."""
+    endpoint = endpoint or DEFAULT
     found = _couriers.get(endpoint)
     if found is None:
         if not _couriers:
@@ -142,6 +147,11 @@ def courier(endpoint: str) -> Courier:
 def flush(timeout: float = AT_EXIT) -> bool:
     """Send what waits now; True when it left in time."""
     return all([each.flush(timeout) for each in list(_couriers.values())])
+
+
+def status() -> dict[str, Any]:
+    """Return what became of the lines for each endpoint, for ``obsv.status()``."""
+    return {f"{_AgentSink.name} {endpoint}": {"metrics": each.status()} for endpoint, each in list(_couriers.items())}
 
 
 def _at_exit() -> None:

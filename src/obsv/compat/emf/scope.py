@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from obsv.hotpath.wrap import _behind, wraps
@@ -146,7 +147,9 @@ class _Flushing:
 
 
 def _takes_metrics(function: Any) -> bool:
-    """Tell whether the function, behind other people's decorators, has a parameter ``metrics``."""
+    """Tell whether the function, behind a partial and other people's decorators, has a parameter ``metrics``."""
+    while isinstance(function, partial):
+        function = function.func
     code = getattr(_behind(getattr(function, "__func__", function)), "__code__", None)
     if code is None:  # an object that can be called
         code = getattr(type(function).__call__, "__code__", None)

@@ -32,14 +32,18 @@ def dimension_set(dimensions: Mapping[Any, Any]) -> dict[str, str]:
         DimensionSetExceededError: It has more than 30 dimensions.
         InvalidDimensionError: A name or value is none that CloudWatch takes.
     """
-    if len(dimensions) > limits.MAX_DIMENSIONS:
+    try:
+        given = list(dimensions.items())
+    except Exception:  # noqa: BLE001 - whatever was given
+        raise InvalidDimensionError(f"Dimensions must be a dict, not {type(dimensions).__name__}") from None
+    if len(given) > limits.MAX_DIMENSIONS:
         raise DimensionSetExceededError(
             f"Maximum number of dimensions per dimension set allowed are {limits.MAX_DIMENSIONS}"
         )
     found: dict[str, str] = {}
-    for key, given in dimensions.items():
+    for key, content in given:
         name = "" if key is None else safe_text(key)
-        value = "" if given is None else safe_text(given)
+        value = "" if content is None else safe_text(content)
         for what, text, longest in (
             ("name", name, limits.MAX_DIMENSION_NAME),
             ("value", value, limits.MAX_DIMENSION_VALUE),
@@ -71,11 +75,11 @@ def metric(name: Any, value: Any, unit: Any, resolution: Any) -> tuple[str, floa
     if number is None:
         raise InvalidMetricError(f"Metric value must be finite: a number within 2^360, not {safe_text(value)[:80]}")
     word = "None" if unit is None else unit.value if isinstance(unit, Unit) else unit
-    if word not in _UNITS:
+    if not isinstance(word, str) or word not in _UNITS:
         raise InvalidMetricError(f"Metric unit is not valid: {safe_text(unit)[:80]}")
     try:
         return name, number, word, StorageResolution(resolution)
-    except ValueError:
+    except Exception:  # noqa: BLE001 - ValueError, or what the value's own methods raise
         raise InvalidMetricError(f"Metric storage resolution is not valid: {safe_text(resolution)[:80]}") from None
 
 

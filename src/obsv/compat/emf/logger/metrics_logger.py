@@ -137,7 +137,7 @@ class MetricsLogger:
     def add_stack_trace(self, key: str, details: Any = None, exc_info: Any = None) -> MetricsLogger:
         """Put the exception being handled, or the one given, beside the metrics, with ``details``."""
         kind, error, traceback = exc_info or sys.exc_info()
-        said: dict[str, Any] = {"details": details} if details else {}
+        said: dict[str, Any] = {"details": details} if _says_something(details) else {}
         if kind is None:
             said.update(error_type=None, error_str=None, traceback=None)
         else:
@@ -150,6 +150,13 @@ class MetricsLogger:
     def new(self) -> MetricsLogger:
         """Return a logger that begins with these properties and no metrics."""
         return MetricsLogger(self.resolve_environment, self.context.create_copy_with_context())
+
+
+def _says_something(details: Any) -> bool:
+    try:
+        return bool(details)
+    except Exception:  # noqa: BLE001 - an array of NumPy's is neither true nor false
+        return True
 
 
 def _finish(waiting: Any) -> Any:

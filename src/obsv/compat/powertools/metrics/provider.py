@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from obsv.emf import limits
 from obsv.emf.document import Document
-from obsv.guard import guard
 from obsv.hotpath import faults
 from obsv.hotpath.errors import safe_text
-from obsv.hotpath.wrap import wraps
 
 from ... import stdout
-from ...kinds import is_coroutine
 from .. import environment
-from ..cold_start import ColdStart
 from ..warnings import PowertoolsUserWarning
 from .exceptions import MetricNameError, MetricValueError, SchemaValidationError
+from .invocation import cold_start as cold_start  # tests reset it here
+from .invocation import flushing
 from .units import MetricResolution, MetricUnit, resolution_of, unit_of
 
 if TYPE_CHECKING:
@@ -30,8 +28,6 @@ MAX_DIMENSIONS = 29
 
 MAX_METRICS = 100
 """Metrics, or values of one, with which a line is written at once."""
-
-cold_start = ColdStart()
 
 
 def disabled() -> bool:
@@ -99,7 +95,7 @@ class EphemeralMetrics:
             raise MetricNameError(f"The metric name should be between 1 and {limits.MAX_METRIC_NAME} characters")
         word, fine = unit_of(unit), resolution_of(resolution)
         if not isinstance(value, Number) or isinstance(value, complex):
-            raise MetricValueError(f"{value!r} is not a valid number")
+            raise MetricValueError(f"{safe_text(value)[:80]} is not a valid number")
         number = limits.number(value)
         if number is None:
             faults.tell(
@@ -111,7 +107,6 @@ class EphemeralMetrics:
         values.append(float(number))
         if len(self.metric_set) >= MAX_METRICS or len(values) >= MAX_METRICS:
             self._write()
-            self._forget_values()
 
     def _values(self, name: str, unit: str, resolution: int) -> list[float]:
         """Return where the values of a metric are; those of one name with two units are kept apart."""
@@ -208,41 +203,51 @@ class EphemeralMetrics:
         """
         from json import loads
 
-        found: dict[str, Any] = loads(self._document(metrics, dimensions, metadata).lines(arrays=True)[0])
+        others = self._other_units if metrics is None else {}
+        metrics = self.metric_set if metrics is None else metrics
+        lines = self._document(metrics, others, dimensions, metadata).lines(arrays=True) if metrics else []
+        if not lines:
+            raise SchemaValidationError("Must contain at least one metric.")
+        found: dict[str, Any] = loads(lines[0])
         return found
 
     def _document(
         self,
-        metrics: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Any],
+        others: Mapping[tuple[str, str, int], list[float]],
         dimensions: Mapping[str, str] | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Document:
-        own = metrics is None
-        metrics = self.metric_set if metrics is None else metrics
         primary = dict(self.dimension_set if dimensions is None else dimensions)
         if self.service and not primary.get("service"):
             primary["service"] = safe_text(self.service)
-        if not metrics:
-            raise SchemaValidationError("Must contain at least one metric.")
-        if self.namespace is None:
-            raise SchemaValidationError("Must contain a metric namespace.")
-        document = Document(self.namespace)
+        document = Document(self._valid_namespace())
         document.timestamp = self.timestamp
         for dimension_set in (primary, *self.dimension_sets):
             document.add_dimensions(dimension_set)
-        for key, value in (self.metadata_set if metadata is None else metadata).items():
+        for key, value in list((self.metadata_set if metadata is None else metadata).items()):
             document.set_property(key, value)
-        for name, metric in metrics.items():
+        for name, metric in list(metrics.items()):
             document.add_metric(
                 name, metric.get("Value", 0), metric.get("Unit") or None, metric.get("StorageResolution", 60)
             )
-        for (name, unit, resolution), values in self._other_units.items() if own else ():
+        for (name, unit, resolution), values in list(others.items()):
             document.add_metric(name, values, unit, resolution)
         return document
 
+    def _valid_namespace(self) -> str:
+        if self.namespace is None:
+            raise SchemaValidationError("Must contain a metric namespace.")
+        return self.namespace
+
     def _write(self) -> None:
-        if not disabled():
-            stdout.write(self._document().lines(arrays=True))
+        """Write what was gathered, and keep none of it. Of several threads that do so each writes another part."""
+        wanted = not disabled()
+        if wanted:
+            self._valid_namespace()
+        metrics, others = _taken(self.metric_set), _taken(self._other_units)
+        if wanted and (metrics or others):
+            stdout.write(self._document(metrics, others).lines(arrays=True))
 
     def flush_metrics(self, raise_on_empty_metrics: bool = False) -> None:
         """Write what was gathered, and begin again with the default dimensions.
@@ -257,21 +262,23 @@ class EphemeralMetrics:
                 stacklevel=2,
             )
             return
+        if not self.metric_set and not disabled():
+            raise SchemaValidationError("Must contain at least one metric.")
         self._write()
-        self.clear_metrics()
+        self._begin_anew()
 
     def clear_metrics(self) -> None:
         """Forget what was gathered; the default dimensions stay."""
-        self._forget_values()
+        self.metric_set.clear()
+        self._other_units.clear()
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
         self.dimension_set.clear()
         self.dimension_sets.clear()
         self.metadata_set.clear()
         self.timestamp = None
         self.set_default_dimensions(**self.default_dimensions)
-
-    def _forget_values(self) -> None:
-        self.metric_set.clear()
-        self._other_units.clear()
 
     # ------------------------------------------------------------------ invocations
 
@@ -301,45 +308,7 @@ class EphemeralMetrics:
             return lambda handler: self.log_metrics(
                 handler, capture_cold_start_metric, raise_on_empty_metrics, **kwargs
             )
-        handler = lambda_handler
-
-        def after(context: Any, failed: bool) -> None:
-            with guard("log_metrics"):
-                if capture_cold_start_metric and cold_start.take():
-                    self.add_cold_start_metric(environment.lambda_context(context))
-            if not failed:
-                self.flush_metrics(raise_on_empty_metrics=raise_on_empty_metrics)
-                return
-            try:
-                self.flush_metrics()
-            except SchemaValidationError as error:  # what the handler has raised is what counts
-                faults.tell(f"log_metrics writes nothing: {error}")
-
-        if is_coroutine(handler):
-
-            @wraps(handler)
-            async def async_handler(event: Any, context: Any, *args: Any, **kwargs: Any) -> Any:
-                try:
-                    result = await handler(event, context, *args, **kwargs)
-                except BaseException:
-                    after(context, failed=True)
-                    raise
-                after(context, failed=False)
-                return result
-
-            return async_handler
-
-        @wraps(handler)
-        def sync_handler(event: Any, context: Any, *args: Any, **kwargs: Any) -> Any:
-            try:
-                result = handler(event, context, *args, **kwargs)
-            except BaseException:
-                after(context, failed=True)
-                raise
-            after(context, failed=False)
-            return result
-
-        return sync_handler
+        return flushing(self, lambda_handler, capture_cold_start_metric, raise_on_empty_metrics)
 
     def add_cold_start_metric(self, context: Any) -> None:
         """Write the metric ColdStart, with the dimensions ``function_name`` and ``service``, in a line of its own."""
@@ -355,6 +324,17 @@ class EphemeralMetrics:
                 metric.add_dimension("function_name", name)
             if self.service:
                 metric.add_dimension("service", self.service)
+
+
+def _taken(held: dict[Any, Any]) -> dict[Any, Any]:
+    """Take everything out of a dict that other threads fill and empty as well."""
+    found = []
+    for _ in range(len(held)):
+        try:
+            found.append(held.popitem())
+        except KeyError:
+            break
+    return dict(reversed(found))
 
 
 def _warn(text: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from obsv.hotpath.errors import safe_text
+
 from .exceptions import MetricResolutionError, MetricUnitError
 
 
@@ -57,7 +59,8 @@ def unit_of(unit: object) -> str:
     """
     word = unit.value if isinstance(unit, MetricUnit) else _UNITS.get(unit) if isinstance(unit, str) else None
     if word is None:
-        raise MetricUnitError(f"Invalid metric unit {unit!r}, expected either option: {list(MetricUnit.__members__)}")
+        known = list(MetricUnit.__members__)
+        raise MetricUnitError(f"Invalid metric unit {safe_text(unit)[:80]!r}, expected either option: {known}")
     return str(word)
 
 
@@ -69,5 +72,7 @@ def resolution_of(resolution: object) -> int:
     """
     value = resolution.value if isinstance(resolution, MetricResolution) else resolution
     if type(value) is not int or value not in (1, 60):
-        raise MetricResolutionError(f"Invalid metric resolution {resolution!r}, expected either option: [60, 1]")
+        raise MetricResolutionError(
+            f"Invalid metric resolution {safe_text(resolution)[:80]!r}, expected either option: [60, 1]"
+        )
     return value
