@@ -19,6 +19,16 @@ CONNECT_TIMEOUT = 3.0
 READ_TIMEOUT = 10.0
 """Seconds that an answer may take."""
 
+MODULES = (
+    "encodings.idna",
+    "botocore.session",
+    "botocore.config",
+    "botocore.exceptions",
+    "botocore.auth",
+    "botocore.awsrequest",
+)
+"""What is imported here, for threads that load all they need at one moment (:mod:`obsv.pipeline.gate`)."""
+
 # Codes are those of the services' API references and of "Common errors" there.
 STALE = frozenset(
     {

@@ -24,7 +24,7 @@ LAMBDA = {
 }
 
 PROGRAM = """
-import asyncio, contextlib
+import asyncio, contextlib, threading
 from {package} import Tracer
 tracer = Tracer(auto_patch=False)
 
@@ -85,6 +85,22 @@ def handler(event, context):
     with tracer.provider.in_subsegment("## by hand") as subsegment:
         subsegment.put_annotation("hand", 1)
         subsegment.put_metadata("key", "value", "space")
+    tracer.provider.begin_subsegment("## begun").put_annotation("begun", 1)
+    entity = tracer.provider.get_trace_entity()
+    def work():
+        tracer.provider.set_trace_entity(entity)
+        with tracer.provider.in_subsegment("## in a thread"):
+            pass
+        tracer.provider.clear_trace_entities()
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert tracer.provider.is_sampled() in (True, False)
+    tracer.provider.end_subsegment()
+    with tracer.provider.in_subsegment("orders.example", namespace="remote"):
+        pass
+    with tracer.provider.in_subsegment("dynamodb", namespace="aws"):
+        pass
     return {{"statusCode": 200}}
 
 @tracer.capture_lambda_handler(capture_response=False)
@@ -149,6 +165,7 @@ def flat(documents: list[Any]) -> list[Any]:
                 names[above[document["id"]]],
                 document.get("annotations", {}),
                 said(document),
+                document.get("namespace", "local"),
                 document.get("fault", False),
                 [(error["type"], error["message"]) for error in document.get("cause", {}).get("exceptions", ())]
                 if isinstance(document.get("cause"), dict)
@@ -179,7 +196,7 @@ def test_the_same_subsegments(daemon: Daemon) -> None:
         assert done.stdout == "done\n", done.stderr
         sent.append(flat(daemon.documents()))
     theirs, mine = sent
-    assert len(theirs) == 14
+    assert len(theirs) == 18
     assert mine == theirs
 
 
@@ -412,6 +429,13 @@ def test_outside_of_a_span_nothing_happens() -> None:
     with capture() as seen:
         tracer.put_annotation("a", 1)
         assert seen.spans == []
+
+
+def test_the_provider_has_no_more_than_the_recorder() -> None:
+    provider = Tracer(service="shop").provider
+    assert callable(provider.begin_segment)
+    for name in ("no_such_call", "_private", "__deepcopy__"):
+        assert not hasattr(provider, name)
 
 
 def test_a_provider_of_ones_own_is_asked_for_subsegments() -> None:

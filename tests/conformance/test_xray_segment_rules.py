@@ -464,15 +464,3 @@ def test_aws_words_for_services_name_segments_and_subsegments() -> None:
     assert seg(aws__local__service="checkout")["name"] == "checkout"
     assert sub(aws__remote__service="billing", server__address="10.0.0.1")["name"] == "billing"
     assert sub(rpc__system="aws-api", aws__remote__service="AWS::S3")["name"] == "S3"
-
-
-# ---- Lambda
-
-
-def test_in_lambda_the_service_owns_the_segment() -> None:
-    resource = {**RESOURCE, "cloud.platform": "aws_lambda"}
-    [document] = write(span(2, 3, "inner"), span(3, 7, "handler", SERVER, remote=True), resource=resource)
-    assert (document["type"], document["parent_id"], document["name"]) == ("subsegment", f"{7:016x}", "handler")
-    assert document["subsegments"][0]["name"] == "inner"
-    [alone] = write(span(3, 0, "start", SERVER), resource=resource)
-    assert "type" not in alone  # outside of an invocation there is no other segment

@@ -1,9 +1,15 @@
-"""Centralised sampling against a sampling service on a real socket, by real threads and processes."""
+"""Centralised sampling against a sampling service on a real socket, by real threads and processes.
+
+The rules of the protocol are in ``conformance/test_xray_sampling_rules``.
+"""
 
 from __future__ import annotations
 
 import json
-import re
+import os
+import socket
+import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,17 +21,14 @@ from obsv.hotpath.span import Remote, attach, detach
 from obsv.testing import capture
 from obsv.xray.sampling.client import MAX_ANSWER, AskingError, Client, endpoint_of
 from obsv.xray.sampling.poller import Poller
-from obsv.xray.sampling.sampler import LIFETIME, Decider
+from obsv.xray.sampling.sampler import Decider
 from programs import FORKS, run
 from servers import free_port, wait_until
-from xray_sampling import SamplingService, record
+from xray_sampling import ALL, RULES, SERVICE, TARGETS, SamplingService, decider_at, record, report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-RULES, TARGETS = "/GetSamplingRules", "/SamplingTargets"
-ALL = {"RuleName": "Default", "FixedRate": 1.0}
-SERVICE = {"service.name": "shop"}
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -40,113 +43,7 @@ def _quiet_again() -> Iterator[None]:
     faults.reset()
 
 
-def decider_at(service: SamplingService) -> Decider:
-    """A decider whose poller does what the test tells it to."""
-    decider = Decider(SERVICE, service.url)
-    decider.poller.started = True
-    decider.poller.read_rules(time.monotonic())
-    return decider
-
-
-def report(decider: Decider) -> None:
-    assert decider.rules is not None
-    for state in decider.rules.states:
-        state.due = 0.0
-    decider.poller.report(time.monotonic())
-
-
-# ---------------------------------------------------------------------- rules
-
-
-def test_rules_are_read_page_by_page(service: SamplingService) -> None:
-    service.pages = [[record(RuleName="b", Priority=2)], [record(RuleName="a", Priority=1)], [record(**ALL)]]
-    decider = decider_at(service)
-    assert decider.rules is not None
-    assert [state.rule.name for state in decider.rules.states] == ["a", "b", "Default"]
-    assert service.at(RULES) == [{}, {"NextToken": "1"}, {"NextToken": "2"}]
-
-
-def test_rules_of_other_services_are_left_out(service: SamplingService) -> None:
-    service.pages = [[record(RuleName="bank", ServiceName="bank"), record(RuleName="shop", ServiceName="sh*")]]
-    decider = decider_at(service)
-    assert decider.rules is not None
-    assert list(decider.rules.by_name) == ["shop"]
-
-
-def test_rules_are_read_every_300_seconds_with_jitter(service: SamplingService) -> None:
-    decider = Decider(SERVICE, service.url)
-    due = set()
-    for _ in range(20):
-        now = time.monotonic()
-        decider.poller.read_rules(now)
-        due.add(decider.poller._rules_due - now)
-    assert min(due) >= 300.0
-    assert max(due) < 306.0
-    assert len(due) > 10
-
-
-def test_the_next_round_is_after_ten_seconds(service: SamplingService) -> None:
-    decider = Decider(SERVICE, service.url)
-    assert 9.5 < decider.poller.poll() <= 10.1
-
-
-def test_after_an_hour_without_new_rules_the_fallback_decides(
-    service: SamplingService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    decider = decider_at(service)
-    last = 2**64 - 1
-    assert decider.decide(0, {}) == (1.0, "Default")
-    ahead = [LIFETIME - 60]
-    clock = time.monotonic
-    monkeypatch.setattr("obsv.xray.sampling.sampler.monotonic", lambda: clock() + ahead[0])
-    assert decider.decide(0, {}) == (1.0, "Default")
-    ahead[0] = LIFETIME + 1
-    assert decider.decide(last, {}) == (1.0, None)  # one a second
-    assert [decider.decide(int(share * 2**64), {})[0] for share in (0.049, 0.051)] in ([20.0, 0.0], [1.0, 0.0])
-
-
-def test_a_changed_rule_is_read_at_once(service: SamplingService) -> None:
-    decider = decider_at(service)
-    decider.decide(0, {})
-    report(decider)
-    assert len(service.at(RULES)) == 1
-    service.modified = 99.0
-    service.pages = [[record(RuleName="new", FixedRate=1.0)]]
-    decider.decide(0, {})
-    report(decider)
-    assert decider.decide(0, {}) == (1.0, "new")
-    decider.decide(0, {})
-    report(decider)  # the same moment again is no news
-    assert len(service.at(RULES)) == 2
-
-
-# ---------------------------------------------------------------------- statistics and targets
-
-
-def test_statistics_of_matched_rules(service: SamplingService) -> None:
-    service.pages = [[record(RuleName="r", ReservoirSize=5, FixedRate=0.0), record(RuleName="unused", Priority=10_001)]]
-    service.targets = [
-        {"RuleName": "r", "FixedRate": 0.5, "ReservoirQuota": 2, "ReservoirQuotaTTL": time.time() + 60, "Interval": 10}
-    ]
-    decider = decider_at(service)
-    for _ in range(3):
-        decider.decide(2**64 - 1, {})
-    report(decider)
-    [document] = service.at(TARGETS)
-    [told] = document["SamplingStatisticsDocuments"]
-    assert set(document) == {"SamplingStatisticsDocuments"}
-    assert re.fullmatch("[0-9a-f]{24}", told.pop("ClientID"))
-    assert abs(told.pop("Timestamp") - time.time()) < 60
-    assert told.pop("BorrowCount") == told.pop("SampledCount") in (1, 2)  # a second may have begun meanwhile
-    assert told == {"RuleName": "r", "RequestCount": 3}
-    assert decider.rules is not None
-    state = decider.rules.by_name["r"]
-    assert (state.requests, state.sampled, state.borrowed) == (0, 0, 0)
-    assert (state.rate, state.reservoir.quota) == (0.5, 2)
-    assert not state.reservoir.borrows(time.monotonic())
-    assert state.reservoir.borrows(time.monotonic() + 61)
-    report(decider)
-    assert len(service.at(TARGETS)) == 1  # nothing has matched since
+# ---------------------------------------------------------------------- the thread
 
 
 def test_the_thread_reports_by_itself(service: SamplingService) -> None:
@@ -163,13 +60,28 @@ def test_the_thread_reports_by_itself(service: SamplingService) -> None:
     assert told["SampledCount"] == told["RequestCount"] >= 1
 
 
-def test_at_most_25_documents_a_request(service: SamplingService) -> None:
-    service.pages = [[record(RuleName=f"r{number}", URLPath=f"/{number}", FixedRate=1.0) for number in range(60)]]
-    decider = decider_at(service)
-    for number in range(60):
-        decider.decide(0, {"url.path": f"/{number}"})
-    report(decider)
-    assert [len(each["SamplingStatisticsDocuments"]) for each in service.at(TARGETS)] == [25, 25, 10]
+def test_many_threads_at_once_start_one_thread(service: SamplingService) -> None:
+    decider = Decider(SERVICE, service.url)
+    started: list[int] = []
+    together = threading.Barrier(16)
+
+    def decide() -> None:
+        together.wait()
+        decider.decide(0, {})
+
+    decider.poller._run = lambda wake: started.append(1)  # type: ignore[method-assign]
+    threads = [threading.Thread(target=decide) for _ in range(16)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+    finally:
+        sys.setswitchinterval(before)
+    wait_until(lambda: started, "the thread")
+    assert started == [1]
 
 
 def test_counts_that_could_not_be_told_are_told_later(service: SamplingService) -> None:
@@ -183,47 +95,6 @@ def test_counts_that_could_not_be_told_are_told_later(service: SamplingService) 
     assert service.at(TARGETS)[-1]["SamplingStatisticsDocuments"][0]["RequestCount"] == 2
 
 
-def test_boost_statistics_and_the_boost(service: SamplingService) -> None:
-    boost = {"MaxRate": 0.5, "CooldownWindowMinutes": 1}
-    service.pages = [[record(RuleName="r", FixedRate=0.0, SamplingRateBoost=boost)]]
-    service.targets = [{"RuleName": "r", "SamplingBoost": {"BoostRate": 0.5, "BoostRateTTL": time.time() + 60}}]
-    decider = decider_at(service)
-    decider.decide(2**64 - 1, {})
-    decider.ended("r", failed=True, sampled=False)
-    decider.ended("r", failed=True, sampled=True)
-    decider.ended("r", failed=False, sampled=True)
-    decider.ended("nobody's", failed=True, sampled=True)
-    report(decider)
-    [told] = service.at(TARGETS)[0]["SamplingBoostStatisticsDocuments"]
-    assert abs(told.pop("Timestamp") - time.time()) < 60
-    assert told == {
-        "RuleName": "r",
-        "ServiceName": "shop",
-        "AnomalyCount": 2,
-        "TotalCount": 3,
-        "SampledAnomalyCount": 1,
-    }
-    assert decider.decide(2**62, {}) == (2.0, "r")
-
-
-def test_documents_follow_the_shapes_of_the_api(service: SamplingService) -> None:
-    """Required members and lengths: botocore's own model is the judge."""
-    loaders = pytest.importorskip("botocore.loaders")
-    model = pytest.importorskip("botocore.model")
-    validate = pytest.importorskip("botocore.validate")
-    shapes = model.ServiceModel(loaders.Loader().load_service_model("xray", "service-2"))
-    service.pages = [
-        [record(RuleName="r", FixedRate=1.0, SamplingRateBoost={"MaxRate": 1, "CooldownWindowMinutes": 0})]
-    ]
-    decider = decider_at(service)
-    decider.decide(0, {})
-    decider.ended("r", failed=True, sampled=True)
-    report(decider)
-    shape = shapes.operation_model("GetSamplingTargets").input_shape
-    problems = validate.ParamValidator().validate(service.at(TARGETS)[0], shape)
-    assert not problems.has_errors(), problems.generate_report()
-
-
 # ---------------------------------------------------------------------- nobody to ask, bad answers
 
 
@@ -234,6 +105,22 @@ def test_an_answer_that_is_none_is_an_error_of_its_own(service: SamplingService,
     service.raw = raw
     with pytest.raises(AskingError):
         Client(service.url).rules()
+
+
+def test_a_reason_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as odd:
+
+        def answer() -> None:
+            connection, _ = odd.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"garbage\r\n\r\nmore")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(AskingError, match=r"garbage$"):
+            Client(f"http://127.0.0.1:{odd.getsockname()[1]}").rules()
+        thread.join()
 
 
 def test_rules_in_circles_end(service: SamplingService) -> None:
@@ -260,8 +147,40 @@ def test_nobody_listens_one_line_and_then_silence(capsys: pytest.CaptureFixture[
         due.append(round(poller._rules_due - now, -1))
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1
-    assert said[0].startswith(f"obsv: sampler xray: no sampling rules or targets yet: http://127.0.0.1:{port}: ")
+    assert said[0].startswith(f"obsv: sampler xray: no sampling rules yet: http://127.0.0.1:{port}: ")
     assert due == [10, 20, 40, 80, 160]
+
+
+def test_rules_that_got_too_old_are_told_once(
+    service: SamplingService, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    decider = decider_at(service)
+    service.status = 500
+    decider.poller.read_rules(time.monotonic())
+    assert capsys.readouterr().err == ""  # what is at hand holds for an hour
+    decider.expires = 0.0
+    decider.poller.read_rules(time.monotonic())
+    decider.poller.read_rules(time.monotonic())
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert said[0].startswith("obsv: sampler xray: the sampling rules are an hour old: http://127.0.0.1")
+
+
+def test_targets_that_nobody_gives_are_told_once(service: SamplingService, capsys: pytest.CaptureFixture[str]) -> None:
+    decider = decider_at(service)
+    service.status = 403
+    for _ in range(2):
+        decider.decide(0, {})
+        report(decider)
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert "no quotas" in said[0]
+    assert "/SamplingTargets: HTTP 403" in said[0]
+
+
+def test_a_host_that_can_be_none_is_an_error_of_its_own() -> None:
+    with pytest.raises(AskingError):
+        Client(f"http://{'a' * 100}:2000").rules()
 
 
 def test_a_bug_of_ours_does_not_end_the_polling(service: SamplingService, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -308,6 +227,24 @@ def test_requests_to_x_ray_itself_are_signed(service: SamplingService, monkeypat
 
 
 @pytest.mark.parametrize(
+    ("error", "again"), [("ExpiredTokenException:http://x", True), ("AccessDeniedException", False), ("", False)]
+)
+def test_credentials_that_aws_does_not_take_are_looked_for_again(
+    service: SamplingService, monkeypatch: pytest.MonkeyPatch, error: str, again: bool
+) -> None:
+    pytest.importorskip("botocore")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_XRAY", service.url)
+    client = Client("aws")
+    service.status, service.error = 403, error
+    with pytest.raises(AskingError, match="HTTP 403"):
+        client.rules()
+    service.status = 200
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "renewed")
+    client.rules()
+    assert ("Credential=renewed/" in service.asked[-1][1]["Authorization"]) is again
+
+
+@pytest.mark.parametrize(
     ("endpoint", "signed", "region"),
     [
         ("https://xray.eu-west-1.amazonaws.com", True, "eu-west-1"),
@@ -332,7 +269,7 @@ def test_the_endpoint_of_a_region() -> None:
 @pytest.mark.parametrize(
     ("variables", "reason"),
     [
-        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no AWS credentials"),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no AWS credentials, for xray:GetSamplingRules"),
         ({"AWS_PROFILE": "nobody"}, "ProfileNotFound"),
     ],
 )
@@ -427,6 +364,25 @@ def test_the_sdk_finds_the_sampler_by_its_name(service: SamplingService) -> None
     own._decider.poller.stop()
 
 
+class Broken:
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def test_an_attribute_that_has_no_text_hurts_nobody(service: SamplingService) -> None:
+    pytest.importorskip("opentelemetry.sdk")
+    from obsv.otel.xray_sampler import XRaySampler
+
+    service.pages = [[record(RuleName="r", Priority=1, Attributes={"a": "b"}), record(**ALL)]]
+    own = XRaySampler({"service.name": "shop"}, service.url)
+    own._decider.poller.started = True
+    own._decider.poller.read_rules(time.monotonic())
+    odd: Any = {"a": Broken(), "url.path": Broken()}
+    result = own.should_sample(None, 7, "GET", attributes=odd)
+    assert result.attributes is not None
+    assert result.attributes["aws.xray.sampling_rule"] == "Default"
+
+
 # ---------------------------------------------------------------------- processes
 
 _PROGRAM = """
@@ -475,8 +431,6 @@ def test_the_thread_starts_with_the_first_trace_and_keeps_no_process_alive(servi
 
 
 def test_a_service_that_hangs_holds_up_neither_requests_nor_the_end() -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as hanging:
         code = _PROGRAM + "with obsv.span('a'): pass\ntime.sleep(0.3)\nprint(decider.rules)"
         done = run(
@@ -508,6 +462,37 @@ def test_a_forked_child_asks_for_itself(service: SamplingService) -> None:
     done = run(code, OBSV_SAMPLER=f"xray:endpoint={service.url}", OBSV_TRACES="none", **FORKS)
     assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")
     assert len(service.at(RULES)) == 2
+
+
+_SLOW = """
+import os, time
+with open(os.environ["IMPORTING"], "w"):
+    pass
+time.sleep(1)
+"""
+
+
+def test_a_fork_waits_until_the_thread_has_imported_what_it_needs(tmp_path: Path) -> None:
+    """A child that is forked in the middle would wait for ever when it imports the module itself."""
+    package = tmp_path / "botocore"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "session.py").write_text(_SLOW)
+    code = _PROGRAM + (
+        "with obsv.span('a'): pass\n"
+        "while not os.path.exists(os.environ['IMPORTING']): time.sleep(0.01)\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    import signal\n"
+        "    signal.alarm(20)\n"
+        "    import botocore.session\n"
+        "    os._exit(0)\n"
+        "print(os.waitpid(child, 0)[1])\n"
+    )
+    settings = {"OBSV_SAMPLER": "xray:endpoint=aws", "OBSV_TRACES": "none", "IMPORTING": str(tmp_path / "now")}
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = run(code, PYTHONPATH=path, **settings, **FORKS)
+    assert (done.returncode, done.stdout) == (0, "0\n")
 
 
 def test_the_end_of_unsampled_requests_is_known_to_the_boost(service: SamplingService) -> None:

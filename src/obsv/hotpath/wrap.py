@@ -200,7 +200,7 @@ class _Stretch:
         self.span = span
         self.inside: Any = span
         self.token: Any = None
-        if span is not None:
+        if span is not None and not span.started:
             span.begin(current())
 
     def __enter__(self) -> None:

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from ..aws_access import STALE, NotInstalledError, code_of
+from ..aws_access import MODULES, STALE, NotInstalledError, code_of
 from .base import Refused, Retry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .base import Result
 
-IMPORTS = (
-    "obsv.sinks.otlp_http",
-    "encodings.idna",
-    "botocore.session",
-    "botocore.config",
-    "botocore.exceptions",
-    "botocore.auth",
-    "botocore.awsrequest",
-)
+IMPORTS = ("obsv.sinks.otlp_http", *MODULES)
 """Modules that a sink of AWS's loads before its first batch."""
 
 _THROTTLED = frozenset(

@@ -113,6 +113,51 @@ def test_what_is_never_ended_is_not_kept(seen: Capture, recorder: bridge.AsyncAW
     assert len(here._records) == others
 
 
+def test_metadata_that_holds_its_own_entity_is_not_kept(recorder: bridge.AsyncAWSXRayRecorder) -> None:
+    gc.collect()
+    others = len(here._records)
+
+    @recorder.capture()
+    def rows() -> Iterator[int]:
+        recorder.put_metadata("me", recorder.current_subsegment())
+        yield 1
+
+    def work() -> None:
+        with capture():
+            for _ in range(10):
+                with recorder.in_segment("web") as segment:
+                    segment.put_metadata("me", segment)
+                    with recorder.in_subsegment("sub") as subsegment:
+                        subsegment.put_metadata("both", [segment, subsegment])
+                    list(rows())
+                    segment.put_metadata("more", 1)
+                assert segment.metadata["default"].keys() == {"me", "more"}
+
+    work()
+    with capture():  # the sink of the one before is let go
+        pass
+    gc.collect()
+    assert len(here._records) <= others
+
+
+def test_capture_leaves_classes_and_values_alone_and_takes_what_reads_a_property(
+    seen: Capture, recorder: bridge.AsyncAWSXRayRecorder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @recorder.capture("made")
+    class Base:
+        @recorder.capture("read")
+        @property
+        def value(self) -> int:
+            return 7
+
+    class Below(Base):
+        pass
+
+    assert (Below().value, recorder.capture("seven")(7)) == (7, 7)
+    assert [span.name for span in seen.spans] == ["read"]
+    assert capsys.readouterr().err.count("xray_recorder.capture on ") == 2
+
+
 def test_a_thread_with_an_entity_handed_over(seen: Capture, recorder: bridge.AsyncAWSXRayRecorder) -> None:
     segment = recorder.begin_segment("web")
     found: list[Any] = []
@@ -172,6 +217,18 @@ def test_rules_that_cannot_be_read_are_told(rules: Any, capsys: pytest.CaptureFi
     assert "X-Ray sampling rules are left out" in capsys.readouterr().err
 
 
+def test_rules_that_are_a_number_close_no_file_and_a_long_path_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    read, write = os.pipe()
+    LocalSampler(read)
+    LocalSampler(True)
+    LocalSampler("x" * 100_000)
+    os.write(write, b"still open")
+    assert os.read(read, 20) == b"still open"
+    os.close(read)
+    os.close(write)
+    assert len(capsys.readouterr().err) < 1000
+
+
 def test_a_sampler_of_the_programs_is_asked(seen: Capture, recorder: bridge.AsyncAWSXRayRecorder) -> None:
     class Never:
         def should_trace(self, request: Any) -> bool:
@@ -191,6 +248,10 @@ def test_a_sampler_of_the_programs_is_asked(seen: Capture, recorder: bridge.Asyn
 )  # fmt: skip
 def test_wildcards(pattern: str | None, text: str, same: bool) -> None:
     assert wildcard_match(pattern, text) is same
+
+
+def test_wildcards_that_look_at_case() -> None:
+    assert [wildcard_match("A.*", text, case_insensitive=False) for text in ("A.c", "a.c")] == [True, False]
 
 
 def test_snake_case() -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 from obsv.guard import guard
 
-from . import entity, words
+from . import segments, words
 from .header import inject_trace_header
 from .recorder import xray_recorder
-from .request import Request
+from .request import Request, url_of
 
 REMOTE_NAMESPACE, LOCAL_NAMESPACE = "remote", "local"
 
@@ -38,9 +38,10 @@ async def _middleware(request: Any, handler: Any) -> Any:
 def _begin(request: Any) -> Request:
     headers = request.headers
     host = headers.get("host", "").partition(":")[0]
+    url = url_of(lambda: request.url, request.path)
     made = Request(xray_recorder, headers, host, request.method, request.path)
     forwarded = headers.get("X-Forwarded-For")
-    made.asked(str(request.url), request.method, headers.get("User-Agent"), forwarded, request.remote)
+    made.asked(url, request.method, headers.get("User-Agent"), forwarded, request.remote)
     return made
 
 
@@ -72,7 +73,7 @@ def _ended(kept: Any, params: Any) -> None:
             made.namespace = "local"
     elif error is None:
         made.put_http_meta(words.STATUS, params.response.status)
-    entity.end(made)
+    segments.end(made)
 
 
 def aws_xray_trace_config(name: str | None = None) -> Any:

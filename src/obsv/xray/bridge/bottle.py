@@ -10,6 +10,8 @@ from obsv.guard import guard
 from .request import Request
 from .words import XRAY_HEADER
 
+_WHERE = "XRayMiddleware of Bottle"
+
 
 class XRayMiddleware:
     """A plugin of Bottle that makes each request a segment."""
@@ -19,6 +21,7 @@ class XRayMiddleware:
 
     def __init__(self, recorder: Any) -> None:
         self._recorder = recorder
+        _patch_render()
 
     def apply(self, callback: Any, route: Any) -> Any:
         """Return a callback in a segment; Bottle calls this."""
@@ -31,31 +34,47 @@ class XRayMiddleware:
             try:
                 result = callback(*args, **kwargs)
             except BaseException as error:
-                made.failed(error, getattr(error, "status_code", 500))
-                made.end()
+                status = getattr(error, "status_code", 500)
+                if status < 500:  # an answer that is raised: `redirect()`, `abort(404)`
+                    self._answered(made, error)
+                else:
+                    made.failed(error, status)
                 raise
-            self._end(made)
-            return result
+            else:
+                self._answered(made, result)
+                return result
+            finally:
+                made.end()
 
         return wrapper
 
-    @guard("XRayMiddleware of Bottle")
+    @guard(_WHERE)
     def _begin(self) -> Request:
         from bottle import request  # type: ignore[import-not-found]
 
-        made = Request(self._recorder, request.headers, request.urlparts[1], request.method, request.path)
-        forwarded = request.environ.get("HTTP_X_FORWARDED_FOR")
-        agent = request.headers.get("User-Agent")
-        made.asked(request.url, request.method, agent, forwarded, request.environ.get("REMOTE_ADDR"))
+        environ, headers = request.environ, request.headers
+        host = request.urlparts[1]
+        url = request.url
+        made = Request(self._recorder, headers, host, request.method, request.path)
+        forwarded = environ.get("HTTP_X_FORWARDED_FOR")
+        made.asked(url, request.method, headers.get("User-Agent"), forwarded, environ.get("REMOTE_ADDR"))
         return made
 
-    @guard("XRayMiddleware of Bottle")
-    def _end(self, made: Request) -> None:
-        from bottle import response
+    @guard(_WHERE)
+    def _answered(self, made: Request, given: Any) -> None:
+        from bottle import HTTPResponse, response
 
-        length = response.headers.get("Content-Length")
-        response.set_header(XRAY_HEADER, made.answered(response.status_code, length))
-        made.end()
+        answer = given if isinstance(given, HTTPResponse) else response
+        answer.set_header(XRAY_HEADER, made.answered(answer.status_code, answer.headers.get("Content-Length")))
+
+
+@guard(_WHERE)
+def _patch_render() -> None:
+    from bottle import SimpleTemplate
+
+    from .templates import capture_rendering
+
+    capture_rendering(SimpleTemplate, "render", lambda template, *_: template.filename)
 
 
 XRayMiddleware.__module__ = "aws_xray_sdk.ext.bottle.middleware"

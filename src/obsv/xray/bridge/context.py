@@ -76,13 +76,24 @@ def check_in_lambda() -> LambdaContext | None:
     return LambdaContext() if in_lambda() else None
 
 
-def task_factory(loop: Any, coro: Any) -> Any:
+def task_factory(loop: Any, coro: Any, **options: Any) -> Any:
     """Make a task: it takes the current entity along by itself."""
     import asyncio
 
-    return asyncio.Task(coro, loop=loop)
+    return asyncio.Task(coro, loop=loop, **options)
+
+
+class TaskLocalStorage:
+    """Takes what a program's own context keeps; nothing of obsv's is in it."""
+
+    def __init__(self, loop: Any = None) -> None:
+        self._loop = loop
+
+    def clear(self) -> None:
+        """Forget it."""
+        self.__dict__.clear()
 
 
 Context.__module__ = "aws_xray_sdk.core.context"
-AsyncContext.__module__ = "aws_xray_sdk.core.async_context"
+AsyncContext.__module__ = TaskLocalStorage.__module__ = "aws_xray_sdk.core.async_context"
 LambdaContext.__module__ = "aws_xray_sdk.core.lambda_launcher"

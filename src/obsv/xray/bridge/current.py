@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from obsv.hotpath.headers import parse_xray
 from obsv.hotpath.span import OUTLET, SAMPLED, Remote, Scope, Span, attach, current, new_span, resolve
 
-from ..invocation import invocation as named
+from .. import invocation as variable
 from .words import LAMBDA_TASK_ROOT_KEY
 
 TYPE_CHECKING = False
@@ -29,10 +29,13 @@ BEFORE = "_before"
 """Key of a record: what was current before the span began."""
 KIND = "_kind"
 """Key of a record: the class of a span that the bridge has begun."""
+FACADE = "obsv.xray.facade"
+"""Key among what travels along with a parent: it is the segment of Lambda's service, made current by the program."""
 
 MAX_STEPS = 1000  # spans inside each other that are looked through
 
 _records: WeakKeyDictionary[Span, dict[str, Any]] = WeakKeyDictionary()
+_invoked: tuple[int, int] | None = None  # the trace of the last invocation of Lambda's that was seen
 
 
 def record_of(span: Span) -> dict[str, Any]:
@@ -66,7 +69,7 @@ def before(span: Span) -> Any:
 
 def around() -> Iterator[Span]:
     """Go through the open spans that are current here, from the innermost outwards."""
-    state = resolve(current())
+    state = resolve(now())
     for _ in range(MAX_STEPS):
         if type(state) is not Span:
             return
@@ -102,10 +105,16 @@ def beneath() -> Any:
     state = current()
     for _ in range(MAX_STEPS):
         known = resolve(state)
+        if _is_facade(known):
+            return None
         if type(known) is not Span or begun_here(known) is None:
             return state
         state = before(known)
     return None
+
+
+def _is_facade(known: Any) -> bool:
+    return type(known) is Remote and known.base is not None and FACADE in known.base
 
 
 # ---------------------------------------------------------------------- what a new one begins below
@@ -133,32 +142,53 @@ def in_lambda() -> bool:
 
 def invocation() -> Remote | None:
     """Return the segment that the Lambda service has begun for this invocation, None elsewhere and while starting."""
-    return named() if in_lambda() else None
+    global _invoked
+    given = variable.invocation() if in_lambda() else None
+    if given is not None:
+        _invoked = (given.trace_hi, given.trace_lo)
+    return given
 
 
-def above_subsegment() -> Any:
-    """Return what a subsegment begins below: what is current, else the invocation of Lambda, else nothing.
+def now() -> Any:
+    """Return what is current here, below which a subsegment begins: in Lambda at least the invocation.
 
-    In Lambda, what an earlier invocation has left open is not current any more.
+    What an earlier invocation of a function has left open is let go.
     """
     state = current()
-    if state is not None and not in_lambda():
+    if not in_lambda():
         return state
     given = invocation()
-    known = resolve(state)
-    if type(known) is Span:
-        same = given is None or (known.trace_hi == given.trace_hi and known.trace_lo == given.trace_lo)
-        if same or begun_here(known) is None:
-            return state
-        state = None
+    if _left_open(resolve(state), given):
+        state = beneath()
+        attach(state)
     return given if state is None else state
+
+
+def _left_open(known: Any, given: Remote | None) -> bool:
+    """Tell whether what is current here is an earlier invocation's."""
+    if _is_facade(known):
+        return given is None or (known.trace_hi, known.trace_lo) != _invoked
+    if type(known) is not Span or begun_here(known) is None or type(resolve(beneath())) is Span:
+        return False
+    return ((known.trace_hi, known.trace_lo) == _invoked) is (given is None)
+
+
+def handed_over(facade: Span) -> Remote:
+    """Return the segment that a facade stands for, as what is made current."""
+    ids = (facade.trace_hi, facade.trace_lo, facade.id64)
+    given = invocation()
+    if given is not None and (given.trace_hi, given.trace_lo, given.id64) == ids:
+        given.base = {**(given.base or {}), FACADE: True}
+        return given
+    return Remote(*ids, facade.flags, base={FACADE: True})
 
 
 def above_segment(trace_id: object, parent_id: object, sampling: object) -> Any:
     """Return what a segment begins below.
 
-    Where ids are given: that trace. Else what is current beneath other segments, a server's span for instance: a
-    segment that was left open is not continued. Else a new trace.
+    In an invocation of Lambda: the service's segment, whatever a request says. Where ids are given: that trace. Else
+    what is current beneath other segments, a server's span for instance: a segment that was left open is not continued.
+    Else a new trace.
 
     Args:
         trace_id: ``1-<8 hex>-<24 hex>`` or None.
@@ -167,7 +197,8 @@ def above_segment(trace_id: object, parent_id: object, sampling: object) -> Any:
     """
     state = beneath()
     known = resolve(state)
-    ids = ids_of(trace_id)
+    given = invocation()
+    ids = ids_of(trace_id) if given is None else None
     flags = SAMPLED if sampling else 0
     decided = sampling is not None
     if ids is not None:
@@ -176,10 +207,8 @@ def above_segment(trace_id: object, parent_id: object, sampling: object) -> Any:
         return Remote(*ids, span_id_of(parent_id), flags, decided=decided)
     if state is not None:
         return state
-    if in_lambda():
-        return invocation()
-    if not decided:
-        return None
+    if given is not None or not decided:
+        return given
     drawn = new_span(SCOPE, "", 0)
     drawn.draw_ids(True)
     hi = drawn.trace_hi

@@ -28,7 +28,7 @@ _CONTENTS = {
     "core.async_recorder": "recorder: AsyncAWSXRayRecorder; "
     "managers: AsyncSegmentContextManager AsyncSubsegmentContextManager",
     "core.context": "context: Context MISSING_SEGMENT_MSG SUPPORTED_CONTEXT_MISSING CXT_MISSING_STRATEGY_KEY",
-    "core.async_context": "context: AsyncContext task_factory",
+    "core.async_context": "context: AsyncContext TaskLocalStorage task_factory",
     "core.lambda_launcher": "context: LambdaContext check_in_lambda; "
     "words: LAMBDA_TRACE_HEADER_KEY LAMBDA_TASK_ROOT_KEY",
     "core.patcher": "patcher: patch patch_all SUPPORTED_MODULES NO_DOUBLE_PATCH _PATCHED_MODULES",
@@ -43,11 +43,11 @@ _CONTENTS = {
     "FacadeSegmentMutationException MissingPluginNames AlreadyEndedException",
     "core.models": "",
     "core.models.entity": "entity: Entity; words: ORIGIN_TRACE_HEADER_ATTR_KEY",
-    "core.models.segment": "entity: Segment; managers: SegmentContextManager; words: ORIGIN_TRACE_HEADER_ATTR_KEY",
-    "core.models.subsegment": "entity: Subsegment; managers: SubsegmentContextManager is_already_recording; "
+    "core.models.segment": "segments: Segment; managers: SegmentContextManager; words: ORIGIN_TRACE_HEADER_ATTR_KEY",
+    "core.models.subsegment": "segments: Subsegment; managers: SubsegmentContextManager is_already_recording; "
     "words: SUBSEGMENT_RECORDING_ATTRIBUTE",
-    "core.models.dummy_entities": "entity: DummySegment DummySubsegment",
-    "core.models.facade_segment": "entity: FacadeSegment",
+    "core.models.dummy_entities": "stand_ins: DummySegment DummySubsegment",
+    "core.models.facade_segment": "stand_ins: FacadeSegment",
     "core.models.trace_header": "header: TraceHeader ROOT PARENT SAMPLE SELF HEADER_DELIMITER",
     "core.models.traceid": "header: TraceId",
     "core.models.throwable": "throwable: Throwable",
@@ -64,7 +64,7 @@ _CONTENTS = {
     "core.utils.search_pattern": "words: wildcard_match",
     "core.utils.conversion": "others: metadata_to_dict",
     "core.utils.compat": "words: annotation_value_types",
-    "core.utils.sqs_message_helper": "words: SqsMessageHelper",
+    "core.utils.sqs_message_helper": "words: SqsMessageHelper SQS_XRAY_HEADER",
     "ext": "",
     "ext.util": "header: inject_trace_header calculate_sampling_decision construct_xray_header calculate_segment_name "
     "prepare_response_header; words: to_snake_case strip_url get_hostname unwrap UNKNOWN_HOSTNAME",
@@ -86,6 +86,8 @@ _CONTENTS = {
 _WITHOUT = {
     "ext.sqlalchemy": "",
     "ext.sqlalchemy.query": "others: XRaySessionMaker",
+    "ext.django.db": "django: patch_db",
+    "ext.django.templates": "django: patch_template",
     "ext.flask_sqlalchemy": "",
     "ext.flask_sqlalchemy.query": "others: XRayFlaskSqlAlchemy",
     "ext.dbapi2": "others: XRayTracedConn",

@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from obsv.hotpath import faults
 from obsv.hotpath.around import Call
 from obsv.hotpath.errors import safe_text
 from obsv.hotpath.span import Span, current, new_span
 from obsv.hotpath.wrap import wrap, wraps
 
-from . import entity
-from .current import BEFORE, KIND, SCOPE, record_of
+from . import segments
+from .current import BEFORE, KIND, SCOPE, now, record_of
 from .words import SUBSEGMENT_RECORDING_ATTRIBUTE
 
 TYPE_CHECKING = False
@@ -57,7 +58,8 @@ class SubsegmentContextManager:
         self.subsegment: Any = None
 
     def __enter__(self) -> Any:
-        self.subsegment = self.recorder.begin_subsegment(self.name or "subsegment", **self.subsegment_kwargs)
+        name = "subsegment" if self.name is None else self.name
+        self.subsegment = self.recorder.begin_subsegment(name, **self.subsegment_kwargs)
         return self.subsegment
 
     def __exit__(
@@ -68,6 +70,14 @@ class SubsegmentContextManager:
     def __call__(self, function: Any) -> Any:
         if isinstance(function, (staticmethod, classmethod)):
             return type(function)(self(function.__func__))
+        if isinstance(function, property) and function.fget is not None:
+            return function.getter(self(function.fget))
+        if isinstance(function, type) or not callable(function):
+            faults.tell(
+                f"xray_recorder.capture on {safe_text(function)[:80]} does nothing: functions and methods are "
+                "captured, not classes or other values"
+            )
+            return function
         if getattr(function, SUBSEGMENT_RECORDING_ATTRIBUTE, False):
             return function
         made = self._around(function, self.name or getattr(function, "__name__", None) or type(function).__name__)
@@ -102,13 +112,15 @@ class SubsegmentContextManager:
 
 
 class _Captured(Call):
-    """How a generator's span is made: as a subsegment that ends by itself."""
+    """How a generator's span is made: as a subsegment that has begun, and ends by itself."""
 
     __slots__ = ()
 
     def make(self) -> Span:
         made = new_span(self.scope, self.name, self.kind)
-        record_of(made).update({KIND: entity.Subsegment, BEFORE: current()})
+        above = now()
+        record_of(made).update({KIND: segments.Subsegment, BEFORE: current()})
+        made.begin(above)
         return made
 
 
@@ -144,7 +156,7 @@ def _leave(begun: Any, error: BaseException | None) -> None:
     if begun is not None:
         if isinstance(error, Exception):
             begun.add_exception(error, None)
-        entity.end(begun)
+        segments.end(begun)
 
 
 def is_already_recording(function: Any) -> bool:

@@ -51,14 +51,12 @@ def _places(name: str) -> list[str] | None:
     from importlib.machinery import PathFinder
 
     path: Any = None
-    spec = None
-    whole = ""
     for part in name.split("."):
-        whole = f"{whole}.{part}" if whole else part
-        spec = PathFinder.find_spec(whole, path)
+        # By its last name: the places of a package without `__init__` would be looked up in its parent, once imported.
+        spec = PathFinder.find_spec(part, path)
         if spec is None:
             return None
-        path = spec.submodule_search_locations or []
+        path = list(spec.submodule_search_locations or ())
     return list(path)
 
 

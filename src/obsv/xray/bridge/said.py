@@ -80,9 +80,11 @@ def sql(span: Span, said: Mapping[str, Any]) -> None:
                 span.set_attribute("db.system.name", _SYSTEMS.get(system, system))
 
 
-def metadata(span: Span, namespace: str, members: Mapping[Any, Any]) -> None:
-    """Say what ``put_metadata`` was given for one namespace."""
-    span.set_attribute(METADATA + namespace, dumps(plain(members)))
+def metadata(span: Span, namespace: str, members: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Say what ``put_metadata`` was given for one namespace, and return it as what JSON has."""
+    made = plain(members)
+    span.set_attribute(METADATA + namespace, dumps(made))
+    return made if isinstance(made, dict) else {}
 
 
 def plain(value: Any) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from time import monotonic
 from typing import Any
 
 from obsv.hotpath import faults
+from obsv.hotpath.errors import safe_text
 
 from .words import wildcard_match
 
@@ -48,16 +50,15 @@ class LocalSampler:
             if not isinstance(rules, dict):
                 import json
 
-                with open(rules, encoding="utf-8") as file:
+                with open(os.fspath(rules), encoding="utf-8") as file:  # a number would be the program's own file
                     rules = json.load(file)
             if rules.get("version") not in (1, 2):
                 raise ValueError(f"version {rules.get('version')!r} is neither 1 nor 2")
             default = dict(rules["default"])
             self._rules = [_Rule(rule) for rule in [*rules.get("rules", ()), default]]
         except Exception as error:  # noqa: BLE001 - the program's own text
-            faults.tell(
-                f"X-Ray sampling rules are left out: {type(error).__name__}: {error}; 1 a second plus 5 % is used"
-            )
+            said = f"{type(error).__name__}: {safe_text(error)[:200]}"
+            faults.tell(f"X-Ray sampling rules are left out: {said}; 1 a second plus 5 % is used")
 
     def should_trace(self, sampling_req: Any = None) -> int:
         """Return 1 to sample, 0 not to."""

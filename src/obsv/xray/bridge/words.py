@@ -55,18 +55,15 @@ def wildcard_match(pattern: str | None, text: str | None, case_insensitive: bool
     """Match ``*`` (any characters) and ``?`` (one character) against the whole of a text."""
     if pattern is None or text is None:
         return False
-    import re
-    from functools import lru_cache
-
     global _compiled
     if _compiled is None:
-        _compiled = lru_cache(256)(
-            lambda wild, flags: re.compile(
-                "".join([".*" if c == "*" else "." if c == "?" else re.escape(c) for c in re.sub(r"\*+", "*", wild)]),
-                flags,
-            )
-        )
-    return _compiled(pattern, re.S | (re.I if case_insensitive else 0)).fullmatch(text) is not None
+        from functools import lru_cache
+
+        from ..sampling.patterns import compile_pattern
+
+        _compiled = lru_cache(256)(compile_pattern)
+    match = _compiled(pattern, case_insensitive)
+    return match is None or match(text) is not None
 
 
 _compiled: Any = None
@@ -104,13 +101,16 @@ def unwrap(obj: Any, attr: str) -> None:
         setattr(obj, attr, inner)
 
 
+SQS_XRAY_HEADER = "AWSTraceHeader"
+
+
 class SqsMessageHelper:
     """What a message of SQS says about its trace."""
 
     @staticmethod
     def isSampled(sqs_message: Mapping[str, Any]) -> bool:  # noqa: N802 - the library's name
         """Tell whether the sender's trace is sampled."""
-        return "Sampled=1" in (sqs_message.get("attributes") or {}).get("AWSTraceHeader", "")
+        return "Sampled=1" in (sqs_message.get("attributes") or {}).get(SQS_XRAY_HEADER, "")
 
 
 class DefaultDynamicNaming:

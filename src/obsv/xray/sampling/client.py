@@ -1,16 +1,17 @@
 """The two calls of centralised sampling: `GetSamplingRules` and `SamplingTargets`, over HTTP.
 
 The X-Ray daemon, the CloudWatch agent and the collector (`awsproxy`) take them on TCP 2000 and sign them; X-Ray itself
-wants them signed. Used from the poller's thread only, which alone imports `http.client` and `json`.
+wants them signed. Used from the poller's thread only, which alone imports `http.client`, `json` and botocore: no child
+is forked meanwhile.
 """
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from ...aws_access import Access
+from obsv.aws_access import MODULES, STALE, Access
+from obsv.pipeline import gate
 
 RULES = "/GetSamplingRules"
 TARGETS = "/SamplingTargets"
@@ -19,6 +20,8 @@ MAX_ANSWER = 8 << 20
 MAX_PAGES = 100
 MAX_DOCUMENTS = 25
 """Statistics in one request (X-Ray API reference, "GetSamplingTargets")."""
+
+_ACTIONS = {RULES: "xray:GetSamplingRules", TARGETS: "xray:GetSamplingTargets"}
 
 AWS = "aws"
 """The endpoint that stands for X-Ray itself, in the region at hand."""
@@ -39,14 +42,14 @@ class Client:
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint.rstrip("/")
         self.access: Access | None = None
+        self.imports: tuple[str, ...] = ("json", "http.client", "urllib.parse", "encodings.idna")
         host = self.endpoint.partition("://")[2].split(":")[0].split("/")[0]
         service, _, rest = host.partition(".")
         direct = service == "xray" and ".amazonaws.com" in rest
         self.region = rest.partition(".")[0] if direct else ""
         if self.endpoint == AWS or direct:
-            from ...aws_access import Access
-
             self.access = Access()
+            self.imports += MODULES
 
     def rules(self) -> list[Any]:
         """Return all `SamplingRuleRecords`, page by page.
@@ -79,6 +82,7 @@ class Client:
         return self._post(TARGETS, asked)
 
     def _post(self, path: str, asked: dict[str, Any]) -> dict[str, Any]:
+        gate.load(self.imports)
         import json
         from http.client import HTTPConnection, HTTPException, HTTPSConnection
         from urllib.parse import urlsplit
@@ -98,13 +102,16 @@ class Client:
             connection.request("POST", parts.path, body, headers)
             response = connection.getresponse()
             text = response.read(MAX_ANSWER + 1)
-        except (OSError, HTTPException) as error:
-            raise AskingError(f"{base}: {getattr(error, 'strerror', None) or error or type(error).__name__}") from error
+        except (OSError, HTTPException, ValueError) as error:  # the last one: a host that can be none
+            said = str(getattr(error, "strerror", None) or error or type(error).__name__)
+            raise AskingError(f"{base}: {_line(said)}") from error
         finally:
             connection.close()
         if response.status != 200:
-            said = text[:200].decode("utf-8", "replace").strip()
-            raise AskingError(f"{base}{path}: HTTP {response.status} {said}".strip())
+            if self.access is not None and (response.getheader("x-amzn-errortype") or "").partition(":")[0] in STALE:
+                self.access.renew()
+            said = text[:200].decode("utf-8", "replace")
+            raise AskingError(f"{base}{path}: HTTP {response.status} {_line(said)}".strip())
         try:
             answer = json.loads(text) if len(text) <= MAX_ANSWER else None
         except (ValueError, RecursionError):
@@ -121,7 +128,13 @@ class Client:
         except Exception as error:  # expired, no such profile, a broken provider: whatever botocore says
             access.renew()
             kind = type(error).__name__
-            raise AskingError(_REASONS.get(kind) or f"{kind}: {error}") from error
+            raise AskingError(
+                f"{_REASONS.get(kind) or f'{kind}: {_line(str(error))}'}, for {_ACTIONS[path]}"
+            ) from error
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:200]
 
 
 _REASONS = {

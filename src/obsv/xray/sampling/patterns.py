@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     Matches = Callable[[str], object]
 
 
-def compile_pattern(pattern: str) -> Matches | None:
+def compile_pattern(pattern: str, ignore_case: bool = True) -> Matches | None:
     """Return what tells whether a text matches, None where every text does, also one that is missing.
 
-    Case does not count, as in AWS's X-Ray SDKs. The time that matching takes grows with the text and the pattern, never
-    faster, whatever is in them: the text comes from a client.
+    Case does not count unless asked for, as in AWS's X-Ray SDKs. The time that matching takes grows with the text and
+    the pattern, never faster, whatever is in them: the text comes from a client.
 
     Example:
         >>> bool(compile_pattern("/orders/*/items")("/Orders/7/items"))
@@ -30,7 +30,7 @@ def compile_pattern(pattern: str) -> Matches | None:
         # Atomic: what lies between two stars is found at its first place, and no other one is tried again.
         expression += "".join([f"(?>.*?{_literal(part)})" for part in middle if part])
         expression += ".*" + _literal(last)
-    return re.compile(expression, re.IGNORECASE | re.DOTALL).fullmatch
+    return re.compile(expression, re.DOTALL | (re.IGNORECASE if ignore_case else 0)).fullmatch
 
 
 def _literal(text: str) -> str:

@@ -48,25 +48,25 @@ class Poller:
         self.modified = 0.0
         self._rules_due = 0.0
         self._retry = FIRST_RETRY
-        self._told = False
         self._begin()
 
     def _begin(self) -> None:
         self.client_id = os.urandom(12).hex()
         self.started = False
         self._stopped = False
+        self._once = _thread.allocate_lock()
         self._wake = _thread.allocate_lock()
         self._wake.acquire()
 
     def start(self) -> None:
         """Start the thread. Where there can be none, nobody is asked."""
-        if self.started or self._stopped:
-            return
-        self.started = True  # before: two threads may be here, and one more poller is better than one too many
+        if self._stopped or not self._once.acquire(False):
+            return  # of several threads that are here at once, one starts it
+        self.started = True
         try:
             _thread.start_new_thread(self._run, (self._wake,))
         except RuntimeError:  # no more threads, or the program is at its end
-            self._tell("its thread cannot be started")
+            self._tell_rules("its thread cannot be started")
 
     def stop(self) -> None:
         """Let the thread end, without waiting for it."""
@@ -81,6 +81,8 @@ class Poller:
         stopped = self._stopped
         self._begin()
         self._stopped = stopped
+        self.client = Client(self.client.endpoint)  # a lock of botocore's may have been held when the child was forked
+        self._rules_due += random.uniform(0, RULES_JITTER)  # all children of a server have this moment from it
 
     def _run(self, wake: _thread.LockType) -> None:
         attach(SUPPRESSED)
@@ -110,7 +112,7 @@ class Poller:
         try:
             records = self.client.rules()
         except AskingError as error:
-            self._tell(str(error))
+            self._tell_rules(str(error))
             self._rules_due = monotonic() + min(self._retry, self.interval)
             self._retry *= 2
             return
@@ -128,14 +130,22 @@ class Poller:
         # Half a second early is better than a whole round late.
         due = [state for state in rules.states if state.due <= now + 0.5] if rules is not None else []
         due = [state for state in due if state.requests or state.total]
+        modified = self.modified
         for index in range(0, len(due), MAX_DOCUMENTS):
             try:
-                self._report(due[index : index + MAX_DOCUMENTS])
+                modified = max(modified, self._report(due[index : index + MAX_DOCUMENTS]))
             except AskingError as error:
-                self._tell(str(error))
-                return  # what was counted is told the next time
+                faults.tell(
+                    f"sampler xray: no quotas: {error}; without them a rule with a reservoir borrows one a second",
+                    key="sampler xray quotas",
+                )
+                break  # what was counted is told the next time
+        if modified > self.modified:  # both are X-Ray's: this machine's clock does not matter
+            self.modified = modified
+            self.read_rules(monotonic())
 
-    def _report(self, states: list[RuleState]) -> None:
+    def _report(self, states: list[RuleState]) -> float:
+        """Tell X-Ray about these rules; returns when the rules were last changed, as it says."""
         at = int(time())
         # Counts go on while the answer is awaited: what was told is taken off them, and they are not set to 0.
         told = [(state, state.requests, state.sampled, state.borrowed) for state in states]
@@ -175,6 +185,7 @@ class Poller:
             state.total -= total
             state.caught -= caught
         self._apply(answer, states)
+        return number(answer.get("LastRuleModification")) or 0.0
 
     def _apply(self, answer: dict[str, Any], states: list[RuleState]) -> None:
         now = monotonic()
@@ -184,22 +195,18 @@ class Poller:
             if state is not None:
                 state.apply(target, now - time())
         for state in states:
-            state.due = now + min(state.interval, 86_400.0)
-        modified = number(answer.get("LastRuleModification")) or 0.0
-        if modified > self.modified:  # both are X-Ray's: this machine's clock does not matter
-            self.modified = modified
-            self._rules_due = 0.0
-            self.read_rules(now)
+            state.due = now + state.interval
 
-    def _tell(self, reason: str) -> None:
-        """Say once that nobody answers; a daemon may start later than this process, and that is no news either."""
-        if not self._told:
-            self._told = True
-            faults.tell(
-                f"sampler xray: no sampling rules or targets yet: {reason}; "
-                "until they come, one trace a second and 5 % of the others are kept",
-                key="sampler xray",
-            )
+    def _tell_rules(self, reason: str) -> None:
+        """Say once that there are no rules, and once that those at hand are too old; what lies between is no news."""
+        known = self.decider.rules is not None
+        if known and monotonic() < self.decider.expires:
+            return
+        faults.tell(
+            f"sampler xray: {'the sampling rules are an hour old' if known else 'no sampling rules yet'}: {reason}; "
+            "until they come, one trace a second and 5 % of the others are kept",
+            key=f"sampler xray {known}",
+        )
 
 
 def _modified(record: Any) -> float:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from obsv.hotpath.errors import safe_text
+
 from .patterns import compile_pattern
 
 if TYPE_CHECKING:
@@ -106,7 +108,7 @@ def as_text(value: Any) -> str:
     """Return an attribute's value as rules see it: JSON's `true`, not Python's `True`."""
     if type(value) is str:
         return value
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) else safe_text(value)
 
 
 def _compiled(patterns: dict[str, str]) -> tuple[tuple[str, Matches], ...]:

@@ -6,17 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from obsv.hotpath import faults
 from obsv.hotpath.errors import safe_text
-from obsv.hotpath.span import (
-    NOOP,
-    SCOPE,
-    Remote,
-    Span,
-    attach,
-    current,
-    current_span,
-    detach,
-    new_span,
-)
+from obsv.hotpath.span import CLIENT, INTERNAL, NOOP, SCOPE, Span, attach, current, current_span, detach, new_span
 from obsv.xray.invocation import invocation
 
 from . import said
@@ -67,17 +57,21 @@ class InSubsegment:
     names in ``_X_AMZN_TRACE_ID``.
     """
 
-    __slots__ = ("_name", "_span", "_token")
+    __slots__ = ("_name", "_namespace", "_span", "_token")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, namespace: object = "local") -> None:
         self._name = name
+        self._namespace = namespace
         self._span: Span = NOOP
         self._token: Any = None
 
     def open(self) -> Span:
         """Make the span, not begun, with what it belongs below being current."""
-        self._span = new_span(SCOPE, self._name, 0)
-        facade = _facade()
+        called = self._namespace in ("remote", "aws")
+        self._span = new_span(SCOPE, self._name, CLIENT if called else INTERNAL)
+        if called:
+            said.call(self._span, self._name, self._namespace == "aws")
+        facade = invocation() if current() is None else None
         if facade is not None:
             self._token = attach(facade)
         return self._span
@@ -113,20 +107,17 @@ class InSubsegment:
         self.__exit__(kind, error, traceback)
 
 
-def _facade() -> Remote | None:
-    """Return the segment of this invocation's function, where nothing else is current."""
-    if current() is not None:
-        return None
-    found = invocation()
-    return found if found is not None and found.id64 else None
-
-
 class Provider:
     """obsv, as what a Tracer asks for spans."""
 
-    def in_subsegment(self, name: str | None = None, **kwargs: Any) -> InSubsegment:
-        """Return a block with a span: ``with tracer.provider.in_subsegment("## step") as subsegment``."""
-        return InSubsegment("unnamed" if name is None else safe_text(name))
+    def in_subsegment(self, name: str | None = None, namespace: object = "local", **kwargs: Any) -> InSubsegment:
+        """Return a block with a span: ``with tracer.provider.in_subsegment("## step") as subsegment``.
+
+        Args:
+            name: Its name; of a call, whom it reaches.
+            namespace: ``local``, ``remote`` for a call, or ``aws`` for a call of an AWS service.
+        """
+        return InSubsegment("unnamed" if name is None else safe_text(name), namespace)
 
     in_subsegment_async = in_subsegment
 
@@ -141,6 +132,14 @@ class Provider:
     def current_subsegment(self) -> Subsegment:
         """Return the current span."""
         return Subsegment(current_span())
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the other calls of aws-xray-sdk's recorder, which Powertools hands out here."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        from obsv.xray.bridge.recorder import xray_recorder
+
+        return getattr(xray_recorder, name)
 
     def patch(self, modules: Sequence[str]) -> None:
         """Patch these libraries; names are aws-xray-sdk's."""

@@ -21,6 +21,13 @@ MAX_METADATA = 65_536
 """Characters kept of one value: an X-Ray document is no larger."""
 
 
+def call(span: Span, name: str, aws: bool) -> None:
+    """Say whom a call reaches."""
+    span.set_attribute("aws.remote.service", name)
+    if aws:
+        span.set_attribute("rpc.system", "aws-api")
+
+
 def annotate(span: Span, key: object, value: object) -> None:
     """Say something that traces are searched by."""
     if not span.recording:
