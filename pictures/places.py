@@ -9,7 +9,6 @@ from obsv.emf.limits import namespace
 from obsv.platform import Platform, detect
 from obsv.platform.resource import resource_attributes
 from obsv.settings import Settings, resolve
-from obsv.sinks import create
 from obsv.sinks.application_signals import ApplicationSignalsSink
 
 if TYPE_CHECKING:
@@ -124,8 +123,7 @@ def table(name: str) -> str:
 def _arrives(signal: str, sink: str, settings: Settings, place: Place) -> tuple[str, str]:
     """Return where a signal arrives by a sink, and by which way."""
     if sink == "xray":
-        made = create("xray", settings)
-        return "X-Ray: traces, trace map", f"`xray`: segment documents over UDP to `{made.host}:{made.port}`"  # type: ignore[attr-defined]
+        return "X-Ray: traces, trace map", f"`xray`: segment documents over UDP to `{settings.xray_daemon_address}`"
     if sink == "otlp":
         where = "X-Ray: traces, trace map" if signal == "traces" else place.collector
         return where, f"`otlp`: OTLP to `{settings.otlp(signal).url}`"

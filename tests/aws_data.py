@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import strategies as st
 
 from obsv.hotpath.records import Event, Link, MetricPoint
@@ -16,17 +15,10 @@ T0 = 1_780_000_000_000_000_000
 TRACE = (0x6A1867C0_12345678, 0x9ABCDEF0_12345678)
 RESOURCE = {"service.name": "shop", "service.version": "1.2.3"}
 
-SCHEMAS = Path(__file__).resolve().parents[2] / "shared" / "schemas"
-
 
 def schema(name: str) -> Any:
-    """One of AWS's schemas, or skip."""
-    path = Path(__file__).parent / "schemas" / name
-    if not path.exists():
-        path = SCHEMAS / name
-    if not path.exists():
-        pytest.skip(f"AWS's schema is not here: {path}")
-    return json.loads(path.read_text())
+    """One of AWS's schemas."""
+    return json.loads((Path(__file__).parent / "schemas" / name).read_text())
 
 
 def span(
@@ -270,7 +262,6 @@ def points(draw: st.DrawFn) -> MetricPoint:
 
 __all__ = [
     "RESOURCE",
-    "SCHEMAS",
     "T0",
     "TRACE",
     "Event",

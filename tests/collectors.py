@@ -248,13 +248,14 @@ class XRayDaemon:
 
     HEADER = b'{"format": "json", "version": 1}\n'  # X-Ray developer guide, "Sending segment documents to the daemon"
 
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    def __init__(self, host: str = HOST) -> None:
+        self._family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.socket(self._family, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        self._socket.bind((HOST, 0))
-        self.host = HOST
+        self._socket.bind((host, 0))
+        self.host = host
         self.port = int(self._socket.getsockname()[1])
-        self.address = f"{HOST}:{self.port}"
+        self.address = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         self.datagrams: list[bytes] = []
         self._thread = threading.Thread(target=self._receive, name="test-xray-daemon", daemon=True)
         contextvars.Context().run(self._thread.start)
@@ -280,11 +281,14 @@ class XRayDaemon:
         wait_until(lambda: len(self.datagrams) >= count, f"{count} X-Ray documents", timeout)
         return self.documents()
 
-    def stop(self) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.sendto(b"stop", (self.host, self.port))
-        self._thread.join(5)
-        self._socket.close()
+    def stop(self) -> list[bytes]:
+        """All datagrams, once what was sent before has arrived (loopback keeps the order)."""
+        if self._thread.is_alive():
+            with socket.socket(self._family, socket.SOCK_DGRAM) as sender:
+                sender.sendto(b"stop", (self.host, self.port))
+            self._thread.join(10)
+            self._socket.close()
+        return self.datagrams
 
 
 @pytest.fixture

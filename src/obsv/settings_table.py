@@ -721,7 +721,7 @@ class OtherSinks:
         ANNOTATIONS,
         ("auto",),
         "Attributes that X-Ray indexes as annotations, names or patterns: `order.*`, `*`. `auto` stands for those that "
-        "the program sets itself, `http.route`, `error.type` and `messaging.destination.name`.",
+        "the program sets itself, `http.route`, `error.type`, `messaging.destination.name` and `obsv.sampling.reason`.",
     )
     xray_tcp_address = Setting(
         TCP,

@@ -1,13 +1,16 @@
 """The rules of X-Ray segment documents, one test each (X-Ray developer guide, "Segment documents").
 
-The schema's own rules are checked for any span in ``test_xray_schema``.
+The schema's own rules are checked for any span in ``test_xray_schema``, datagrams in ``test_xray_daemon_rules``, and
+the parameters of AWS calls in ``test_xray_aws_parameters``. Optional members that are never written: of a cause
+``working_directory``, ``paths`` and ``skipped``, nor is it the id of another's exception (each level has the whole);
+``namespace`` is never ``local``.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +18,10 @@ from aws_data import RESOURCE, TRACE, flatten, span
 from obsv.hotpath.records import Link
 from obsv.hotpath.span import new_span
 from obsv.xray.segment import MAX_DOCUMENT, documents
+from programs import run
+
+if TYPE_CHECKING:
+    from collectors import XRayDaemon
 
 CLIENT, SERVER, PRODUCER, CONSUMER = 2, 1, 3, 4
 
@@ -84,6 +91,28 @@ def test_names_have_letters_numbers_spaces_and_eleven_symbols_and_200_characters
     assert document["name"] == name
 
 
+def test_a_trace_that_streams_sends_each_span_once_and_complete(xray_daemon: XRayDaemon) -> None:
+    program = """
+        import obsv
+        obsv.init("shop", traces="xray", metrics="none", logs="none", config={"batch_records": 100})
+        with obsv.span("long"):
+            for _ in range(1500):
+                with obsv.span("step"):
+                    pass
+        assert obsv.flush()
+        """
+    done = run(program, AWS_XRAY_DAEMON_ADDRESS=xray_daemon.address)
+    assert (done.returncode, done.stderr) == (0, "")
+    xray_daemon.stop()
+    made = xray_daemon.documents()
+    items = [item for document in made for item in flatten(document)]
+    assert len({item["id"] for item in items}) == len(items) == 1501
+    assert not any("in_progress" in item for item in items)
+    [segment] = [document for document in made if "type" not in document]
+    assert {document.get("parent_id") for document in made} == {None, segment["id"]}
+    assert len({document["trace_id"] for document in made}) == 1
+
+
 def test_a_w3c_trace_id_splits_after_eight_digits() -> None:
     assert seg()["trace_id"] == f"1-{TRACE[0] >> 32:08x}-{TRACE[0] & 0xFFFFFFFF:08x}{TRACE[1]:016x}"
 
@@ -108,6 +137,10 @@ def test_service_version_user_and_resource_arn() -> None:
     found = seg(enduser__id="bob", aws__xray__resource_arn="arn:aws:x")
     assert found["service"]["version"] == "1.2.3"
     assert (found["user"], found["resource_arn"]) == ("bob", "arn:aws:x")
+    [document] = write(span(), resource={**RESOURCE, "cloud.resource_id": "arn:aws:lambda:eu-west-1:1:function:f"})
+    assert document["resource_arn"] == "arn:aws:lambda:eu-west-1:1:function:f"
+    [document] = write(span(), resource={**RESOURCE, "cloud.resource_id": "7"})
+    assert "resource_arn" not in document
 
 
 def test_strings_end_at_250_characters() -> None:
@@ -126,6 +159,8 @@ def test_namespaces_are_aws_and_remote_and_only_of_calls() -> None:
 
 def test_precursors_are_ids() -> None:
     assert sub(aws__xray__precursor_ids=("00000000000000aa", "x"))["precursor_ids"] == ["00000000000000aa"]
+    for odd in (7, "00000000000000aa", (7, None, "X" * 16), ()):
+        assert "precursor_ids" not in sub(aws__xray__precursor_ids=odd)
 
 
 def test_links_name_traces_and_spans() -> None:
@@ -133,6 +168,15 @@ def test_links_name_traces_and_spans() -> None:
     made.link_list = [Link(*TRACE, 9, 1, None, {"why": "batch"})]
     [document] = write(made)
     assert document["links"] == [{"trace_id": document["trace_id"], "id": f"{9:016x}", "attributes": {"why": "batch"}}]
+
+
+def test_what_a_program_says_in_a_namespace_of_ours_is_kept() -> None:
+    said = {"aws.xray.metadata.span": '{"a":1}', "aws.xray.metadata.resource": '{"b":2}'}
+    found = seg(**said, **{"aws.xray.metadata.obsv": '{"c":3,"trimmed":{"x":"y"}}'})["metadata"]
+    assert (found["span"]["a"], found["span"]["name"]) == (1, "root")
+    assert (found["resource"]["b"], found["resource"]["service.name"]) == (2, "shop")
+    [document] = write(span(**{**said, "aws.xray.metadata.obsv": '{"c":3}', "big": ("x" * 80_000,)}))
+    assert document["metadata"]["obsv"] == {"c": 3, "trimmed": {"metadata": 1}}
 
 
 # ---- http
@@ -237,6 +281,8 @@ PARAMETERS = {
 
 # ---- where it runs
 
+ARN = "arn:aws:logs:eu-west-1:1:log-group:h:*"
+
 
 @pytest.mark.parametrize(
     ("platform", "launch", "origin", "block"),
@@ -255,16 +301,24 @@ def test_origin_and_block_of_each_platform(platform: str, launch: str | None, or
     resource = {
         **RESOURCE, "cloud.platform": platform, "cloud.account.id": "1", "host.id": "i-1", "container.id": "c",
         "container.name": "n", "k8s.cluster.name": "k", "k8s.pod.name": "p", "service.namespace": "env",
-        "aws.log.group.names": ("/g",),
+        "aws.log.group.names": ("/g", "h"), "aws.log.group.arns": (ARN, "odd"),
     }  # fmt: skip
     if launch:
         resource["aws.ecs.launchtype"] = launch
     [document] = write(span(), resource=resource)
     assert document["origin"] == origin
     assert document["aws"]["account_id"] == "1"
-    assert document["aws"]["cloudwatch_logs"] == [{"log_group": "/g"}]
+    assert document["aws"]["cloudwatch_logs"] == [{"log_group": "/g"}, {"log_group": "h", "arn": ARN}]
     assert document["aws"]["xray"]["sdk"] == "obsv for Python"
     assert block is None or document["aws"][block]
+
+
+def test_the_writing_sdk_and_the_sampling_rule_are_named() -> None:
+    resource = {**RESOURCE, "telemetry.distro.version": "1.2"}
+    [document] = write(span(aws__xray__sampling_rule="checkout"), resource=resource)
+    assert document["aws"]["xray"] == {
+        "sdk": "obsv for Python", "sdk_version": "1.2", "auto_instrumentation": True, "sampling_rule_name": "checkout",
+    }  # fmt: skip
 
 
 # ---- errors
@@ -355,16 +409,17 @@ def test_fifty_annotations_of_a_trace_are_indexed_and_the_others_counted() -> No
 @pytest.mark.parametrize(
     ("setting", "indexed"),
     [
-        (("auto",), {"order_id", "http_route"}),
-        (("*",), {"order_id", "http_route", "http_flavor", "db_name"}),
+        (("auto",), {"order_id", "http_route", "obsv_sampling_reason"}),
+        (("*",), {"order_id", "http_route", "http_flavor", "db_name", "obsv_sampling_reason"}),
         ((), {"db_name"}),
         (("http.*",), {"http_route", "http_flavor", "db_name"}),
-        (("auto", "http.flavor"), {"order_id", "http_route", "http_flavor", "db_name"}),
+        (("auto", "http.flavor"), {"order_id", "http_route", "http_flavor", "db_name", "obsv_sampling_reason"}),
         (("order.id", "h*r"), {"order_id", "http_flavor", "db_name"}),
     ],
 )
 def test_which_attributes_are_annotations_is_a_setting(setting: tuple[str, ...], indexed: set[str]) -> None:
-    listed = {} if setting == ("auto",) else {"aws__xray__annotations": ("db.name",)}
+    listed: dict[str, Any] = {} if setting == ("auto",) else {"aws__xray__annotations": ("db.name",)}
+    listed["obsv__sampling__reason"] = "slow"
     made = span(order__id=7, http__route="/a", http__flavor="1.1", db__name="x", **listed)
     [document] = write(made, annotations=setting)
     assert set(document.get("annotations", {})) == indexed
@@ -394,6 +449,12 @@ def test_a_span_that_is_too_large_alone_is_trimmed_with_a_count() -> None:
     [document] = write(span(**{f"list{n}": ("x" * 3000,) for n in range(40)}))
     assert len(json.dumps(document)) <= MAX_DOCUMENT
     assert document["metadata"]["obsv"]["trimmed"]["metadata"] > 0
+
+
+def test_a_span_of_many_precursors_is_trimmed_too() -> None:
+    [document] = write(span(**{"aws.xray.precursor_ids": tuple(f"{n:016x}" for n in range(5_000))}))
+    assert len(json.dumps(document)) <= MAX_DOCUMENT
+    assert document["metadata"]["obsv"]["trimmed"]["blocks"] >= 1
 
 
 # ---- names of services

@@ -320,6 +320,55 @@ async def test_unsampled_request_has_no_span_but_is_counted(seen: Capture) -> No
     assert seen.point(DURATION).attributes["http.route"] == "/items/{item}"
 
 
+# ---------------------------------------------------------------------- the X-Ray header of the answer
+
+ROOT = f"Root=1-{TRACE[:8]}-{TRACE[8:]}"
+
+
+def answered(messages: list[dict[str, Any]]) -> list[str]:
+    return [value.decode() for name, value in messages[0]["headers"] if name.lower() == b"x-amzn-trace-id"]
+
+
+@pytest.mark.parametrize(
+    ("share", "asked", "answer"),
+    [
+        (1.0, f"{ROOT};Sampled=?", [f"{ROOT};Sampled=1"]),
+        (0.0, f"Sampled = ? ;{ROOT};Parent={PARENT}", [f"{ROOT};Sampled=0"]),
+        (1.0, f"{ROOT};Parent={PARENT};Sampled=1", []),
+        (1.0, ROOT, []),
+        (1.0, "Sampled=?", []),
+    ],
+)
+async def test_an_answer_says_what_was_decided_where_x_rays_header_asks(
+    share: float, asked: str, answer: list[str]
+) -> None:
+    with capture(patch="asgi", sample=share):
+        for path in ("/items/1", "/busy", "/nowhere"):
+            assert answered(await call(shop(), path, headers=((b"x-amzn-trace-id", asked.encode()),))) == answer
+
+
+async def test_an_application_answers_for_itself_and_may_use_its_message_again(seen: Capture) -> None:
+    asked = ((b"x-amzn-trace-id", f"{ROOT};Sampled=?".encode()),)
+    start: dict[str, Any] = {"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]}
+    for headers, answer in (
+        ([(b"X-Amzn-Trace-Id", b"mine")], ["mine"]),
+        ([(b"a", b"b")], [f"{ROOT};Sampled=1"]),
+        (iter([(b"a", b"b")]), [f"{ROOT};Sampled=1"]),
+        ((), [f"{ROOT};Sampled=1"]),
+    ):
+        start["headers"] = headers
+        before = dict(start)
+
+        async def answering(scope: Any, receive: Any, send: Any) -> None:
+            await send(start)
+            await send({"type": "http.response.body", "body": b""})
+
+        sent = await call(Starlette(routes=[Mount("/", answering)]), headers=asked)
+        assert answered(sent) == answer
+        assert start == before
+        assert not isinstance(headers, list) or len(headers) == 1
+
+
 async def test_the_context_around_a_server_is_no_parent(seen: Capture) -> None:
     with obsv.span("main"):
         await call(shop(), "/items/1")

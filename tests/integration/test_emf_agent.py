@@ -12,6 +12,7 @@ import struct
 import threading
 import time
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +22,7 @@ from aws_data import RESOURCE, point
 from obsv.hotpath.metrics import METER
 from obsv.settings import resolve
 from obsv.sinks import emf_agent
+from obsv.sinks import udp as udp_module
 from obsv.sinks.base import Batch, Retry, Sent, SinkError
 from obsv.sinks.emf import emf_sink
 from obsv.sinks.emf_agent import EmfAgentSink
@@ -310,7 +312,7 @@ def test_udp_events_fit_into_a_datagram(udp: socket.socket) -> None:
 
 def test_many_datagrams_are_sent_with_pauses(udp: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(emf_agent, "sleep", pauses.append)
+    monkeypatch.setattr(udp_module, "time", SimpleNamespace(sleep=pauses.append, monotonic=time.monotonic))
     with sink(f"udp://127.0.0.1:{udp.getsockname()[1]}") as emf:
         emf.send(batch(200, size=1000))
     assert len(pauses) >= 200 * 1000 // 65_536  # a pause every 64 KiB

@@ -235,6 +235,39 @@ def test_trace_goes_on(seen: Capture, wsgi_server: Callable[..., WebServer], hea
     assert (span.trace_id, span.parent_id, span.parent_remote) == (TRACE, PARENT, True)
 
 
+ROOT = f"Root=1-{TRACE[:8]}-{TRACE[8:]}"
+
+
+@pytest.mark.parametrize(
+    ("share", "asked", "answer"),
+    [
+        (1.0, f"{ROOT};Sampled=?", [f"{ROOT};Sampled=1"]),
+        (0.0, f"Sampled = ? ;{ROOT};Parent={PARENT}", [f"{ROOT};Sampled=0"]),
+        (1.0, f"{ROOT};Parent={PARENT};Sampled=1", []),
+        (1.0, ROOT, []),
+        (1.0, "Sampled=?", []),
+    ],
+)
+def test_an_answer_says_what_was_decided_where_x_rays_header_asks(share: float, asked: str, answer: list[str]) -> None:
+    with capture(patch="flask", sample=share):
+        for path in ("/items/1", "/busy", "/nowhere", "/boom", "/file", "/stream"):
+            got = shop().test_client().get(path, headers={"X-Amzn-Trace-Id": asked})
+            assert got.headers.getlist("X-Amzn-Trace-Id") == answer
+            got.close()
+
+
+def test_an_application_answers_for_itself(seen: Capture) -> None:
+    app = shop()
+
+    @app.after_request
+    def mine(response: Response) -> Response:
+        response.headers["x-amzn-trace-id"] = "mine"
+        return response
+
+    answer = app.test_client().get("/items/1", headers={"X-Amzn-Trace-Id": f"{ROOT};Sampled=?"})
+    assert answer.headers.getlist("X-Amzn-Trace-Id") == ["mine"]
+
+
 @pytest.mark.parametrize("header", ["garbage", "00-" + "0" * 32 + "-" + "0" * 16 + "-01", "\xff\xfe", "-" * 9999])
 def test_garbage_begins_a_new_trace(seen: Capture, header: str) -> None:
     names = ("HTTP_TRACEPARENT", "HTTP_TRACESTATE", "HTTP_BAGGAGE", "HTTP_X_AMZN_TRACE_ID")

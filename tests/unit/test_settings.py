@@ -707,19 +707,6 @@ def test_a_wrong_argument_of_x_rays_sampler(argument: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "address"),
-    [
-        ("10.0.0.1:3000", "10.0.0.1:3000"),
-        ("tcp:10.0.0.1:3000 udp:10.0.0.2:4000", "10.0.0.1:3000"),
-        ("udp:10.0.0.2:4000 tcp:10.0.0.1:3000", "10.0.0.1:3000"),
-    ],
-)
-def test_the_daemons_tcp_address(text: str, address: str) -> None:
-    assert settle({}, {"AWS_XRAY_DAEMON_ADDRESS": text}).xray_tcp_address == address
-    assert settle().xray_tcp_address == "127.0.0.1:2000"
-
-
-@pytest.mark.parametrize(
     ("argument", "share", "problems"), [(None, 0.5, 0), ("0.25", 0.25, 0), ("much", 0.5, 1), (" ", 0.5, 0)]
 )
 def test_obsvs_own_sampler_by_name(

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from obsv.settings_parse import NOTHING, InvalidError
 from obsv.settings_wire import (
     AGENT,
-    DAEMON,
     HEADERS,
     LOG_GROUP,
     LOG_STREAM,
@@ -146,30 +145,6 @@ def test_urls_are_masked(url: str, masked: str) -> None:
 def test_masks_take_anything() -> None:
     assert mask_url(None) == "not set"
     assert mask_url(5) == "5"
-
-
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [
-        ("127.0.0.1:2000", "127.0.0.1:2000"),
-        ("udp:daemon:3000", "daemon:3000"),
-        ("tcp:a:1 udp:b:2", "b:2"),
-        ("udp:b:2  tcp:a:1", "b:2"),
-        ("[::1]:2000", "[::1]:2000"),
-        ("daemon", "daemon:2000"),
-    ],
-)
-def test_daemon_addresses(text: str, address: str) -> None:
-    assert DAEMON.parse(text) == address
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "a:b", ":2000", "tcp:a:1", "tcp:a:1 tcp:b:2", "a:1 b:2", "udp:a:1 udp:b:2 tcp:c:3", "h:70000", "h:", 5, None],
-)
-def test_wrong_daemon_addresses(text: object) -> None:
-    with pytest.raises(InvalidError, match="host:port"):
-        DAEMON.parse(text)
 
 
 def test_namespaces() -> None:

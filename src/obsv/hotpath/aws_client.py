@@ -9,6 +9,7 @@ from __future__ import annotations
 from _functools import partial  # type: ignore[import-not-found]  # what functools has
 
 from . import faults
+from .aws_parameters import ANSWERS, PARAMETERS, set_other
 from .http_client import left_to_connection, origin, send_context
 from .span import PRODUCER, Scope, Span, current_span
 
@@ -25,23 +26,6 @@ SENDING = {
     ("SQS", "SendMessageBatch"),
     ("SNS", "Publish"),
     ("SNS", "PublishBatch"),
-}
-
-
-# Parameters that say what a call is about, by service, and the attributes that they become (semantic conventions,
-# "AWS SDK").
-_PARAMETERS: dict[str, tuple[tuple[str, str], ...]] = {
-    "S3": (("Bucket", "aws.s3.bucket"), ("Key", "aws.s3.key"), ("CopySource", "aws.s3.copy_source"))
-    + (("UploadId", "aws.s3.upload_id"), ("PartNumber", "aws.s3.part_number")),
-    "SQS": (("QueueUrl", "aws.sqs.queue.url"),),
-    "SNS": (("TopicArn", "aws.sns.topic.arn"),),
-    "Lambda": (("FunctionName", "faas.invoked_name"),),
-    "Kinesis": (("StreamName", "aws.kinesis.stream_name"),),
-    "Secrets Manager": (("SecretId", "aws.secretsmanager.secret.arn"),),
-    "SFN": (
-        ("stateMachineArn", "aws.step_functions.state_machine.arn"),
-        ("activityArn", "aws.step_functions.activity.arn"),
-    ),
 }
 
 
@@ -115,7 +99,7 @@ def _describe(
     parameters: Any,
     receiving: Callable[[Span, Any], Callable[[Any], None]],
 ) -> Callable[[Any], None] | None:
-    service, region, host, port = getattr(meta, "_obsv_said", None) or _say(meta)
+    service, region, host, port, known, answers = getattr(meta, "_obsv_said", None) or _say(meta)
     span.name = f"{service}.{operation}"
     then: Callable[[Any], None] | None = None
     if service == "SQS" or service == "SNS":
@@ -136,8 +120,10 @@ def _describe(
     if port is not None:
         span.set_attribute("server.port", port)
     if isinstance(parameters, dict):
+        if known is not None:
+            _note(span, known, parameters)
         _set_parameters(span, service, operation, parameters)
-    finish: Callable[[Any], None] = partial(_finish, span, then)
+    finish: Callable[[Any], None] = partial(_finish, span, then, answers)
     return finish
 
 
@@ -148,10 +134,12 @@ def refused(span: Span, error: Exception) -> None:
         answered(span, answer)
 
 
-def _finish(span: Span, then: Callable[[Any], None] | None, result: Any) -> None:
+def _finish(span: Span, then: Callable[[Any], None] | None, answers: dict[str, str] | None, result: Any) -> None:
     answered(span, result)
     if then is not None:
         then(result)
+    if answers is not None:
+        _note(span, answers, result)
 
 
 def answered(span: Span, parsed: Any) -> None:
@@ -176,18 +164,28 @@ def answered(span: Span, parsed: Any) -> None:
         span.set_attribute("error.type", str(error.get("Code") or status))
 
 
-def _say(meta: Any) -> tuple[str, Any, str, int | None]:
+def _say(meta: Any) -> tuple[str, Any, str, int | None, dict[str, str] | None, dict[str, str] | None]:
     """Return what all calls of a client have in common; the client remembers it."""
-    said = (str(meta.service_model.service_id), meta.region_name, *origin(str(meta.endpoint_url)))
+    service = str(meta.service_model.service_id)
+    host, port = origin(str(meta.endpoint_url))
+    said = (service, meta.region_name, host, port, PARAMETERS.get(service), ANSWERS.get(service))
     meta._obsv_said = said
     return said
 
 
+def _note(span: Span, known: dict[str, str], given: dict[str, Any]) -> None:
+    """Set those members that say what a call is about."""
+    for name, value in given.items():
+        attribute = known.get(name)
+        if attribute is not None:
+            kind = type(value)
+            if kind is str or kind is int or kind is bool:
+                span.set_attribute(attribute, value)
+            else:
+                set_other(span, name, attribute, value)
+
+
 def _set_parameters(span: Span, service: str, operation: str, parameters: dict[str, Any]) -> None:
-    for name, attribute in _PARAMETERS.get(service, ()):
-        value = parameters.get(name)
-        if isinstance(value, (str, int)):
-            span.set_attribute(attribute, value)
     if service == "SQS" or service == "SNS":
         place = str(parameters.get("QueueUrl") or parameters.get("TopicArn") or parameters.get("TargetArn") or "")
         verb = "send" if span.kind_value == PRODUCER else "receive" if operation == "ReceiveMessage" else ""

@@ -25,6 +25,7 @@ cdef class Call(Exchange):
     cdef public bint done, trailers
 
     cdef _hold(self, Door door, app, scope, root, forward)
+    cdef _answering(self, message)
     cdef bint _is_last(self, kind, message) except -1
     cpdef sent(self)
     @cython.locals(known=dict)

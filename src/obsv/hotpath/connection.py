@@ -198,11 +198,24 @@ class Call(Exchange):
             if kind == "http.response.start":
                 self.status = message["status"]
                 self.trailers = message.get("trailers", False)
+                if self.answer is not None:
+                    message = self._answering(message)
             elif self._is_last(kind, message):
                 return self.door.deliver(self, message)
         except Exception as error:  # noqa: BLE001 - an odd message is the server's to judge
             faults.report(WHERE, error)
         return self.forward(message)
+
+    def _answering(self, message: Any) -> Any:
+        """Return a response's start with the X-Ray header in it; the application may use its own message again."""
+        headers = list(message.get("headers") or ())
+        for pair in headers:
+            if pair[0].lower() == b"x-amzn-trace-id":
+                break
+        else:
+            headers.append((b"x-amzn-trace-id", self.answer.encode("ascii")))  # type: ignore[union-attr]
+        self.answer = None
+        return {**message, "headers": headers}
 
     def _is_last(self, kind: str, message: Any) -> bool:
         if kind == "http.response.body" or kind == "http.response.zerocopysend":

@@ -1,15 +1,15 @@
 cimport cython
 
 from obsv.hotpath.metrics cimport HistogramCell, Meter
-from obsv.hotpath.span cimport Scope, Span
+from obsv.hotpath.span cimport Remote, Scope, Span
 
 cdef class Exchange:
-    cdef public object method, original, scheme, word
+    cdef public object answer, method, original, scheme, word
     cdef public Span span
     cdef public long long begun
 
     cdef _set_up(self, Scope scope, object method, object scheme)
-    @cython.locals(span=Span, asked=bint)
+    @cython.locals(span=Span, remote=Remote, asked=bint)
     cpdef open(self, parent, path, query, tuple server, peer, forwarded, version, agent)
     @cython.locals(span=Span)
     cdef _describe(self, path, query, tuple server, peer, forwarded, version, agent)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 
 from .errors import type_name
+from .headers import answer_xray
 from .http_words import METHODS, PORTS
 from .metrics import METER, Histogram, HistogramCell, Meter, instrument
 from .secrets import redact_query
@@ -48,13 +49,14 @@ class Exchange:
     Attributes:
         span: The server span; it has begun, but is current nowhere until the patch attaches it.
         begun: When it began, in nanoseconds of the monotonic clock.
+        answer: The X-Ray header of the answer, where the request asks for it.
         method: The request's method or ``_OTHER``; None for a WebSocket, which is in no metric.
         original: The method as it was sent.
         word: What the span's name begins with: the method, ``HTTP`` for an unknown one, ``WS`` for a WebSocket.
         scheme: ``http``, ``https``, ``ws`` or ``wss``.
     """
 
-    __slots__ = ("begun", "method", "original", "scheme", "span", "word")
+    __slots__ = ("answer", "begun", "method", "original", "scheme", "span", "word")
 
     def __init__(self, scope: Scope, method: str | None, scheme: str) -> None:
         self._set_up(scope, method, scheme)
@@ -72,6 +74,7 @@ class Exchange:
         self.scheme = scheme
         self.span: Span = new_span(scope, self.word, SERVER)
         self.begun = 0
+        self.answer: str | None = None
 
     def open(
         self,
@@ -106,6 +109,10 @@ class Exchange:
             span.begin(parent)
         # The span has just read the same clock, where it is recorded.
         self.begun = span.start_ns - span.offset if span.recording and span.offset else monotonic_ns()
+        if parent is not None:
+            remote: Remote = parent
+            if remote.asked and span.id64:
+                self.answer = answer_xray(span)
 
     def _describe(
         self,

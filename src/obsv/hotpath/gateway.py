@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from . import faults
 from .exchange import Exchange
-from .headers import correlation, extract, listen
+from .headers import XRAY, correlation, extract, listen
 from .http_words import METHODS
 from .span import SERVER, Scope, Span
 
@@ -113,6 +113,8 @@ class Door:
             if call is not None:
                 call._see(response, request)
                 call.streamed = type(response.response) is not list and self.streams(response, returned)
+                if call.answer is not None:
+                    response.headers.setdefault(XRAY, call.answer)
         except Exception as error:  # noqa: BLE001 - a bug of ours
             faults.report(WHERE, error)
 

@@ -36,10 +36,12 @@ XRAY = "X-Amzn-Trace-Id"
 
 _HEX = frozenset("0123456789abcdef")
 _MASK = 0xFFFFFFFFFFFFFFFF
+_MAX_XRAY = 4096  # characters of an X-Ray header that are read
 _MAX_OTHERS = 1024  # characters of unknown pairs of an X-Ray header that are passed on
 _MAX_TRACESTATE = 8192  # characters of a tracestate that are passed on: servers refuse requests with longer headers
 _MAX_STATES = 32  # members of a tracestate
 _LONG_STATE = 128  # a longer member is the first to go
+_XRAY_KEYS = frozenset(("root", "parent", "sampled", "self"))
 _FLAGS = ("00", "01", "02", "03")
 _NO_BASE: Mapping[Any, Any] = {}
 
@@ -156,6 +158,8 @@ def parse_xray(text: str) -> tuple[int, int, int, bool | None, str] | None:
         Both halves of the trace id, the parent's id (0 when there is none), whether it is sampled (None: undecided) and
         the other pairs verbatim; None when there is no valid ``Root``.
     """
+    if "," in text:
+        text = first_of(text)
     hi = lo = parent = 0
     sampled: bool | None = None
     others: list[str] = []
@@ -180,6 +184,31 @@ def parse_xray(text: str) -> tuple[int, int, int, bool | None, str] | None:
             others.append(part.strip())
     rest = ";".join(others)
     return (hi, lo, parent, sampled, rest if may_travel(rest, _MAX_OTHERS) else "") if hi or lo else None
+
+
+def first_of(text: str) -> str:
+    """Return the first of several X-Ray headers, which servers join by commas: two of them together would name a trace
+    that is neither's. A comma in a pair that nobody knows is left alone."""
+    pieces = text.split(",")
+    for index in range(1, len(pieces)):
+        if pieces[index].partition("=")[0].strip().lower() in _XRAY_KEYS:
+            return ",".join(pieces[:index])
+    return text
+
+
+def _asks(text: str) -> bool:
+    """Tell whether an X-Ray header wants to know in the answer whether the request is sampled."""
+    for part in first_of(text).split(";"):
+        key, _, value = part.partition("=")
+        if key.strip().lower() == "sampled":
+            return value.strip() == "?"
+    return False
+
+
+def answer_xray(span: Span) -> str:
+    """Write the ``X-Amzn-Trace-Id`` of an answer to a request that asks for it (X-Ray developer guide, "Tracing
+    header")."""
+    return _xray(span, f"{span.trace_hi:016x}{span.trace_lo:016x}", "", "")
 
 
 def format_xray(span: Span | Remote, others: str = "") -> str:
@@ -233,10 +262,14 @@ def extract(get: Reader, names: tuple[str, ...] | None = None) -> Remote | None:
                 found = Remote(*ids, tracestate=clean_tracestate(read(TRACESTATE)))
         elif name == "xray":
             text = read("x-amzn-trace-id")
+            if text and len(text) > _MAX_XRAY:
+                text = text[:_MAX_XRAY]
             pairs = parse_xray(text) if text else None
             if pairs is not None:
                 hi, lo, parent, sampled, others = pairs
                 found = Remote(hi, lo, parent, SAMPLED if sampled else 0, decided=sampled is not None)
+                if sampled is None and text is not None and "?" in text:
+                    found.asked = _asks(text)
                 if others:
                     base[BASE_XRAY] = others
         elif _others is not None:

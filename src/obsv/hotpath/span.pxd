@@ -6,7 +6,7 @@ from obsv.hotpath.readable cimport Readable
 
 @cython.final
 cdef class Outlet:
-    cdef public object queues, sampler, resource, governor, keeper, listener, owner, watcher, measured
+    cdef public object queues, ambient, sampler, resource, governor, keeper, listener, owner, watcher, measured
     cdef public bint enabled, time_ids, sample_all, ignore_parent
     cdef public unsigned long long threshold
     cdef public Py_ssize_t max_attributes, max_length, max_events, max_links, few, short
@@ -37,7 +37,7 @@ cdef class Entry:
 cdef class Remote:
     cdef public unsigned long long trace_hi, trace_lo, id64
     cdef public int flags
-    cdef public bint decided
+    cdef public bint decided, asked
     cdef public object tracestate, base, context
 
 @cython.final

@@ -104,6 +104,7 @@ class Outlet:
         governor: Begins spans in our stead where a sampler or id generator of the user's decides: called with the span
             and the parent that :meth:`Span.begin` was given.
         listener: Is told of every recorded span: ``started(span, parent)``, ``ended(span)``. Span processors.
+        ambient: In Lambda, with X-Ray's ids: returns what a new trace begins below, None for nothing.
         ignore_parent: True when the caller's decision does not count (``OTEL_TRACES_SAMPLER=traceidratio``).
         measured: The queue of those who measure requests (Application Signals), which takes local roots and all spans
             of another kind than internal, whether they are sampled or not. None: nobody does.
@@ -118,6 +119,7 @@ class Outlet:
     """
 
     __slots__ = (
+        "ambient",
         "enabled",
         "few",
         "governor",
@@ -148,6 +150,7 @@ class Outlet:
         self.watcher: Callable[[Span, LocalTrace | None], None] | None = None
         self.governor: Callable[[Span, Any], None] | None = None
         self.listener: Any = None
+        self.ambient: Callable[[], Remote | None] | None = None
         self.ignore_parent = False
         self.keeper: Any = None
         self.owner: Any = None
@@ -272,11 +275,12 @@ class Remote:
 
     Attributes:
         decided: False when the header left the sampling decision to us (``Sampled=?`` or missing).
+        asked: True when it wants to know the decision (``Sampled=?``).
         base: What travels along beside the ids (baggage, unknown pairs of the X-Ray header), or None.
         context: The ``SpanContext`` that it was made from, or None.
     """
 
-    __slots__ = ("base", "context", "decided", "flags", "id64", "trace_hi", "trace_lo", "tracestate")
+    __slots__ = ("asked", "base", "context", "decided", "flags", "id64", "trace_hi", "trace_lo", "tracestate")
 
     def __init__(
         self,
@@ -295,6 +299,7 @@ class Remote:
         self.tracestate = tracestate
         self.base = base
         self.decided = decided
+        self.asked = False
         self.context: Any = None
 
 
@@ -551,6 +556,11 @@ class Span(Readable):
             self.wait(parent)
 
     def _start_trace(self, outlet: Outlet) -> None:
+        if outlet.time_ids and outlet.ambient is not None:
+            given = outlet.ambient()
+            if given is not None:
+                self._begin_below(outlet, given)
+                return
         self.trace_hi = next_id()
         self.trace_lo = next_id()
         self.id64 = next_id()

@@ -9,14 +9,14 @@ metric never waits for the agent.
 from __future__ import annotations
 
 import errno
-import os
-from time import monotonic, sleep
+from time import monotonic
 
 from obsv.emf.limits import MAX_EVENT_BYTES
 
 from .base import SinkError
 from .emf import EmfSink
 from .lines import Written
+from .udp import MAX_DATAGRAM, TOO_LARGE, Sender, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,22 +28,13 @@ if TYPE_CHECKING:
 
     from .base import Batch, Result
 
-MAX_DATAGRAM = 65_507
-"""Payload of the largest UDP datagram over IPv4. Some systems allow less (macOS 9,216): `UdpWriter` finds out."""
-
 CONNECT_TIMEOUT = 2.0
 """Seconds to wait for a connection."""
 
-TOO_LARGE = "datagram too large for this system"
-
 PATIENCE = 5.0
-"""Seconds that one `write` waits, all in all, for an agent that does not read."""
+"""Seconds that one `write` waits, all in all, for an agent that does not read (TCP)."""
 
-_RESOLVE_AGAIN = 60.0  # seconds: a container's name moves to another address, and UDP does not notice
-_BURST = 64 * 1024  # bytes between two pauses
-_PAUSE = 0.001  # seconds: Linux lets a socket hold some 200 KiB, and what comes faster than it is read is lost
 _MAX_READS = 64  # of what somebody says who is no agent: it may never end
-_BUSY = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.ENOMEM})
 
 
 class EmfAgentSink(EmfSink):
@@ -206,8 +197,6 @@ class TcpWriter:
 class UdpWriter:
     """Writes each line as a datagram.
 
-    The socket is connected, so that this machine says when nobody listens on it; over a network none may say so.
-
     Attributes:
         limit: The longest line.
         too_large: Whether the line at which the last `write` stopped is too large for this system.
@@ -216,118 +205,29 @@ class UdpWriter:
     limit = MAX_DATAGRAM - 1
 
     def __init__(self, host: str, port: int) -> None:
-        self.host = host
-        self.port = port
-        self.place = f"udp {host}:{port}"
+        self.sender = Sender(host, port)
+        self.place = self.sender.place
         self.too_large = False
-        self._socket: socket.socket | None = None
-        self._opened = 0.0
-        self._since_pause = 0
 
     def write(self, lines: Sequence[str]) -> Written:
         """Write each of ``lines`` (without line ends), stop at the first that is not taken."""
         taken = 0
-        deadline = monotonic() + PATIENCE
         try:
-            self._open()
             for line in lines:
-                self._datagram(line.encode("utf-8", "backslashreplace") + b"\n", deadline)
+                self.sender.send(line.encode("utf-8", "backslashreplace") + b"\n")
                 taken += 1
-        except TimeoutError:
-            return Written(taken, f"{self.place}: socket buffer full", again=True)
         except OSError as error:
             self.too_large = error.errno == errno.EMSGSIZE
-            if not self.too_large:
-                self.close()
             return Written(taken, f"{self.place}: {words(error)}", again=True)
         return Written(taken)
 
     def close(self) -> None:
         """Close the socket."""
-        if self._socket is not None:
-            self._socket.close()
-        self._socket = None
+        self.sender.close()
 
     def probe(self) -> str:
-        """Ask the system whether somebody listens, with an empty datagram."""
-        import select
-
-        self.close()
-        self._open()
-        assert self._socket is not None
-        try:
-            self._socket.send(b"")
-            poll = select.poll()
-            poll.register(self._socket, select.POLLIN)
-            poll.poll(50)  # ms; an error ends it
-            self._check()
-        finally:
-            self.close()
-        return f"{self.place} (no objection; UDP confirms nothing)"
-
-    def _open(self) -> None:
-        import socket
-
-        now = monotonic()
-        if self._socket is not None and now - self._opened < _RESOLVE_AGAIN:
-            return
-        self.close()
-        found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_DGRAM)
-        # A name such as localhost has both kinds of address, and the agent listens on IPv4 unless told otherwise.
-        family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-        made = socket.socket(family, socket.SOCK_DGRAM)
-        try:
-            made.setblocking(False)
-            made.connect(address)
-        except OSError:
-            made.close()
-            raise
-        self._socket = made
-        self._opened = now
-
-    def _datagram(self, data: bytes, deadline: float) -> None:
-        """Send a datagram; on this machine it is known at once whether somebody listens.
-
-        Raises:
-            OSError: It was not taken.
-        """
-        assert self._socket is not None
-        if self._since_pause + len(data) > _BURST:
-            sleep(_PAUSE)
-            self._since_pause = 0
-        self._since_pause += len(data)
-        try:
-            self._check()
-        except OSError:
-            pass  # about an earlier one
-        while True:
-            try:
-                self._socket.send(data)
-                break
-            except OSError as error:
-                if error.errno not in _BUSY:
-                    raise
-            _wait(self._socket, deadline)
-        self._check()
-
-    def _check(self) -> None:
-        import socket
-
-        assert self._socket is not None
-        code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code:
-            raise OSError(code, os.strerror(code))
-
-
-def words(error: OSError) -> str:
-    """Say what went wrong on a socket, in a few lower-case words."""
-    if error.errno == errno.EMSGSIZE:
-        return TOO_LARGE
-    if error.errno == errno.ECONNREFUSED:
-        return "nobody listens"
-    if type(error).__name__ == "gaierror":
-        return "host name not found"
-    return (error.strerror or type(error).__name__).lower()
+        """Ask the system whether somebody listens."""
+        return self.sender.probe()
 
 
 def _wait(waiting: socket.socket, deadline: float) -> None:

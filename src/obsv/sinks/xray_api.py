@@ -50,6 +50,7 @@ class XRayApiSink:
 
     def __init__(self, settings: Settings) -> None:
         self.access = Access()
+        self.annotations = settings.xray_annotations
 
     def open(self, resource: Mapping[str, Any]) -> None:
         """Open nothing yet: credentials and connections belong to the first batch."""
@@ -84,7 +85,7 @@ class XRayApiSink:
 
         made: list[str] = []
         for trace in batch.items:
-            made.extend(documents(trace, batch.resource))
+            made.extend(documents(trace, batch.resource, annotations=self.annotations))
         made.reverse()
         return _Calls(made)
 

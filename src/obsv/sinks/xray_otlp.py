@@ -84,7 +84,7 @@ class XRayOtlpSink(XRaySink):
                 half = len(part) // 2
                 todo += [part[half:], part[:half]]
             else:
-                made.extend(documents(part, self._attributes, self.limit))
+                made.extend(documents(part, self._attributes, self.limit, self.annotations))
         return made
 
     def _datagram(self, item: Any) -> bytes:

@@ -78,21 +78,78 @@ def call(rest: dict[str, Any]) -> dict[str, Any]:
         block["table_names"] = [text(table) for table in tables]
     elif tables:
         block["table_name"] = text(tables)
-    retries = integer(take(rest, "aws.retries", "aws.xray.retries", "http.request.resend_count"))
+    retries = integer(take(rest, "aws.retries", "aws.xray.retries", "retry_attempts", "http.request.resend_count"))
     if retries is not None:
         block["retries"] = retries
-    # Other parameters that were recorded: one word behind "aws.", in the form of AWS's X-Ray SDKs.
+    _counts(rest, block)
     for key in [key for key in rest if isinstance(key, str) and key.startswith("aws.")]:
-        field = key[4:]
-        if field.startswith("dynamodb."):
-            field = _DYNAMODB.get(field[9:], field[9:])
-        if field and "." not in field and field not in block:
-            block[field] = _parameter(rest.pop(key))
+        field = _field(key)
+        if field and field not in block:
+            block[field] = _structures(rest.pop(key)) if field in _STRUCTURES else _parameter(rest.pop(key))
     return block
 
 
+def _counts(rest: dict[str, Any], block: dict[str, Any]) -> None:
+    """What the conventions say of messages and of capacity in other words."""
+    for field, key in (("message_id", "messaging.message.id"), ("message_count", "messaging.batch.message_count")):
+        value = take(rest, key)
+        if value is not None:
+            block[field] = _parameter(value)
+    read, write = take(rest, _CAPACITY + "read_capacity"), take(rest, _CAPACITY + "write_capacity")
+    if read is not None or write is not None:
+        block["provisioned_throughput"] = {
+            "ReadCapacityUnits": _parameter(read),
+            "WriteCapacityUnits": _parameter(write),
+        }
+
+
+_CAPACITY = "aws.dynamodb.provisioned_"
+
+# Services whose parameters stand behind their name: "aws.sqs.delay_seconds". Without one, "aws.delay_seconds", they are
+# in the form of AWS's X-Ray SDKs.
+_SERVICES = frozenset(("dynamodb", "kinesis", "lambda", "s3", "sagemaker", "sns", "sqs"))
+
 # OpenTelemetry's words for DynamoDB (semantic conventions, "AWS DynamoDB") that are not the parameter's name.
-_DYNAMODB = {"projection": "projection_expression", "scan_forward": "scan_index_forward"}
+_DYNAMODB = {
+    "exclusive_start_table": "exclusive_start_table_name",
+    "projection": "projection_expression",
+    "scan_forward": "scan_index_forward",
+}
+
+# Parameters that are structures, recorded as JSON.
+_STRUCTURES = frozenset(
+    (
+        "attribute_definitions",
+        "consumed_capacity",
+        "global_secondary_index_updates",
+        "global_secondary_indexes",
+        "item_collection_metrics",
+        "local_secondary_indexes",
+    )
+)
+
+
+def _field(key: str) -> str:
+    """Return the member that a recorded parameter becomes, empty for what is none."""
+    service, dot, name = key[4:].partition(".")
+    if not dot:
+        return service
+    if service == "dynamodb":
+        name = _DYNAMODB.get(name, name)
+    return name if service in _SERVICES and "." not in name else ""
+
+
+def _structures(value: Any) -> Any:
+    if isinstance(value, (tuple, list)):
+        return [_structures(item) for item in value]
+    if isinstance(value, str) and value.startswith("{"):
+        import json
+
+        try:
+            return _parameter(json.loads(value))
+        except (ValueError, RecursionError):  # cut by a limit
+            return value
+    return _parameter(value)
 
 
 def _parameter(value: Any) -> Any:
@@ -118,6 +175,12 @@ def origin(resource: Mapping[str, Any]) -> str | None:
     return _ORIGINS.get(platform)
 
 
+def arn(resource: Mapping[str, Any]) -> str | None:
+    """Return the ARN of what the service runs in, None where it is not known."""
+    found = first(resource, "cloud.resource_id", "aws.ecs.container.arn", "aws.ecs.task.arn")
+    return text(found) if text(found).startswith("arn:") else None
+
+
 def place(resource: Mapping[str, Any]) -> dict[str, Any]:
     """Return the ``aws`` block of a segment: account, machine, container, cluster, log groups, and the writing SDK."""
     block: dict[str, Any] = {}
@@ -134,7 +197,7 @@ def place(resource: Mapping[str, Any]) -> dict[str, Any]:
     if platform == "aws_ecs":
         block["ecs"] = _part(
             resource,
-            container="container.name",
+            container="container.name" if resource.get("container.name") else "host.name",  # as AWS's X-Ray SDKs do
             container_id="container.id",
             container_arn="aws.ecs.container.arn",
             cluster_arn="aws.ecs.cluster.arn",
@@ -150,14 +213,27 @@ def place(resource: Mapping[str, Any]) -> dict[str, Any]:
         if deployment is not None:
             part["deployment_id"] = deployment
         block["elastic_beanstalk"] = part
-    groups = resource.get("aws.log.group.names")
-    if groups:
-        names = groups if isinstance(groups, (tuple, list)) else text(groups).split("&")
-        block["cloudwatch_logs"] = [{"log_group": text(name)} for name in names if name]
+    block["cloudwatch_logs"] = _logs(resource)
     block = {key: value for key, value in block.items() if value}
     block["xray"] = {"sdk": "obsv for Python", "auto_instrumentation": True}
-    _put(block["xray"], resource, sdk_version="telemetry.distro.version")
+    distro = "telemetry.distro.version"
+    _put(block["xray"], resource, sdk_version=distro if resource.get(distro) else "telemetry.sdk.version")
     return block
+
+
+def _logs(resource: Mapping[str, Any]) -> list[dict[str, str]]:
+    groups = {name: {"log_group": name} for name in _several(resource.get("aws.log.group.names"))}
+    for arn in _several(resource.get("aws.log.group.arns")):
+        name = arn.partition(":log-group:")[2].partition(":")[0]
+        if name:
+            groups[name] = {"log_group": name, "arn": arn}
+    return list(groups.values())
+
+
+def _several(value: Any) -> list[str]:
+    """Return the texts of a list, or of what a variable of the environment has in its place."""
+    items = value if isinstance(value, (tuple, list)) else text(value or "").split("&")
+    return [text(item) for item in items if item]
 
 
 def _part(resource: Mapping[str, Any], **fields: str) -> dict[str, Any]:

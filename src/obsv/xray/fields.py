@@ -60,7 +60,7 @@ _CONVENTIONS = (
 )
 
 # Of those, the ones with few values that people filter by.
-_INDEXED = frozenset(("http.route", "error.type", "messaging.destination.name"))
+_INDEXED = frozenset(("http.route", "error.type", "messaging.destination.name", "obsv.sampling.reason"))
 
 _LIST = "aws.xray.annotations"  # names to index; this and the next as AWS's exporter for the collector has them
 _SPACE = "aws.xray.metadata."  # what follows is a namespace of metadata, the value its members as JSON

@@ -105,6 +105,9 @@ def without_password(url: str) -> str:
         start += 3
         end = min([at for at in (url.find(mark, start) for mark in "/?#") if at >= 0], default=len(url))
         at = url.rfind("@", start, end)
+        _, colon, port = url[start:end].rpartition(":")
+        if at < 0 and colon and port and not port.isdigit() and not port.endswith("]"):
+            at = url.rfind("@")  # no port, but a password with one of the marks in it, which many libraries take
         if at >= 0:
             url = url[:start] + url[at + 1 :]
     lower = url.lower()

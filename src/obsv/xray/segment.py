@@ -135,7 +135,7 @@ def _tree(trace: Sequence[Span]) -> tuple[list[int], dict[int, list[int]]]:
 class _Writer:
     """Writes spans of one resource."""
 
-    __slots__ = ("aws", "choice", "in_lambda", "limit", "origin", "resource", "service", "version")
+    __slots__ = ("arn", "aws", "choice", "in_lambda", "limit", "origin", "resource", "service", "version")
 
     def __init__(self, resource: Mapping[str, Any], limit: int, annotations: tuple[str, ...]) -> None:
         self.choice = Choice(annotations)
@@ -145,6 +145,7 @@ class _Writer:
         self.origin = aws.origin(resource)
         self.in_lambda = resource.get("cloud.platform") == "aws_lambda"
         self.aws = aws.place(resource)
+        self.arn = aws.arn(resource)
         version = resource.get("service.version")
         self.version: dict[str, Any] = {"version": text(version)} if version else {}
         runtime = resource.get("process.runtime.name")
@@ -210,7 +211,7 @@ class _Writer:
             fields["origin"] = self.origin
         if self.version:
             fields["service"] = dict(self.version)
-        arn = take(rest, "aws.xray.resource_arn")
+        arn = take(rest, "aws.xray.resource_arn") or self.arn
         if arn:
             fields["resource_arn"] = text(arn)[:MAX_STRING]
         user = take(rest, "enduser.id", "user.id")
@@ -249,10 +250,11 @@ class _Writer:
             ]
         for flag in FLAGS:
             rest.pop(flag, None)
-        precursors = [text(each) for each in take(rest, "aws.xray.precursor_ids") or () if _is_id(each)]
-        if precursors:
-            fields["precursor_ids"] = precursors
-        metadata.update(namespaces(rest))
+        precursors = take(rest, "aws.xray.precursor_ids")
+        if isinstance(precursors, (tuple, list)) and any(map(_is_id, precursors)):
+            fields["precursor_ids"] = [text(each) for each in precursors if _is_id(each)]
+        for space, members in namespaces(rest).items():
+            metadata[space] = {**metadata.get(space, {}), **members}
         over = self.choice.over
         annotations, rest = divide(rest, self.choice)
         if annotations:
@@ -263,7 +265,7 @@ class _Writer:
         if self.choice.over > over:
             extra["annotations_over"] = self.choice.over - over
         if extra:
-            metadata["span"] = extra
+            metadata["span"] = {**metadata.get("span", {}), **extra}
         if metadata:
             fields["metadata"] = metadata
 

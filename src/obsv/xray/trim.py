@@ -12,7 +12,10 @@ MIN_BYTES = 2000
 _LONG = 4_000  # characters that a string keeps at first
 _SHORT = 500  # and when that was not enough
 _FRAMES = 8  # frames that a stack keeps
-_BLOCKS = ("links", "cause", "sql", "aws", "http", "annotations", "service", "user", "origin", "metadata")
+_BLOCKS = (
+    *("links", "precursor_ids", "cause", "sql", "aws", "http", "annotations", "service", "user", "origin"),
+    *("resource_arn", "metadata"),
+)
 
 
 def encode(fields: dict[str, Any]) -> str:
@@ -35,7 +38,8 @@ def fit(fields: dict[str, Any], room: int) -> str:
     for step in (_long_strings, _metadata, _strings, _frames, _exceptions, _annotations, _blocks):
         step(fields, room - _size(fields) - 200, counts)  # 200: what the count itself takes
         marked = dict(fields)
-        marked["metadata"] = {**fields.get("metadata", {}), "obsv": {"trimmed": counts}}
+        metadata = fields.get("metadata", {})
+        marked["metadata"] = {**metadata, "obsv": {**metadata.get("obsv", {}), "trimmed": counts}}
         text = encode(marked)
         if len(utf8(text)) <= room:
             return text
@@ -45,9 +49,9 @@ def fit(fields: dict[str, Any], room: int) -> str:
 def _earlier(fields: dict[str, Any]) -> dict[str, int]:
     """Take the counts of an earlier trimming out of the fields: a transport with smaller datagrams trims again."""
     metadata = fields.get("metadata")
-    earlier = metadata.pop("obsv", None) if isinstance(metadata, dict) else None
-    counts = earlier.get("trimmed") if isinstance(earlier, dict) else None
-    return dict(counts) if isinstance(counts, dict) else {}
+    own = metadata.get("obsv") if isinstance(metadata, dict) else None  # a program may have a namespace of this name
+    counts = own.pop("trimmed", None) if isinstance(own, dict) else None
+    return {key: count for key, count in counts.items() if type(count) is int} if isinstance(counts, dict) else {}
 
 
 def _size(value: object) -> int:

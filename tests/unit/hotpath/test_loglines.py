@@ -49,6 +49,7 @@ class Plain(INTERPRETED.Lines):  # type: ignore[misc]
 
     name, field, second = JsonLines.name, JsonLines.field, JsonLines.second
     body, details, shortened = JsonLines.body, JsonLines.details, JsonLines.shortened
+    shortenings = 0
 
 
 COMPILED = JsonLines({"service.name": "shop"})

@@ -51,6 +51,14 @@ def test_a_call_as_it_goes_over_the_wire(sink: XRayApiSink, aws_server: AwsServe
     assert sorted(request.json["TraceSegmentDocuments"]) == sorted(expected)
 
 
+def test_the_setting_of_annotations_counts(aws_server: AwsServer) -> None:
+    sink = create(resolve({"config": {"xray_transport": "api", "xray_annotations": ["a"]}}))
+    assert type(sink.send(Batch("traces", [[span(1, a=1, b=2)]], RESOURCE))) is Sent
+    sink.close()
+    [[document]] = sent(aws_server)
+    assert document["annotations"] == {"a": 1}
+
+
 def test_50_documents_a_call(sink: XRayApiSink, aws_server: AwsServer) -> None:
     made = batch(120)
     assert type(sink.send(made)) is Sent

@@ -97,7 +97,8 @@ def test_where_a_segment_ran() -> None:
         "deployment_id": 32
     }
     assert place({"aws.log.group.names": "a&b"})["cloudwatch_logs"] == [{"log_group": "a"}, {"log_group": "b"}]
-    assert place({"telemetry.distro.version": "1.0"})["xray"]["sdk_version"] == "1.0"
+    assert place({"telemetry.distro.version": "1.0", "telemetry.sdk.version": "2.0"})["xray"]["sdk_version"] == "1.0"
+    assert place({"telemetry.sdk.version": "2.0"})["xray"]["sdk_version"] == "2.0"
 
 
 @given(attributes, resources)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from obsv.hotpath.headers import parse_xray
+from obsv.hotpath.headers import first_of, parse_xray
 
 from ..names import trace_id
 from .words import ALT_XRAY_HEADER, XRAY_HEADER
@@ -40,7 +40,7 @@ class TraceHeader:
         """Read a header in any order and spacing. One broken pair loses itself, not the others."""
         pairs: dict[str, str] = {}
         others: dict[str, str] = {}
-        for part in (header or "").split(HEADER_DELIMITER):
+        for part in first_of(header or "").split(HEADER_DELIMITER):
             key, equals, value = part.strip().partition("=")
             key, value = key.strip(), value.strip()
             if not equals or not key:

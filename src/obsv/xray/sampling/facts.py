@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..aws import origin
+from ..aws import arn, origin
 from ..names import first
 from .rules import as_text
 
@@ -15,11 +15,10 @@ if TYPE_CHECKING:
 def service_facts(resource: Mapping[str, Any]) -> dict[str, str | None]:
     """Return the service's `name`, `type` (X-Ray's origin, such as `AWS::ECS::Container`) and `arn`."""
     name = resource.get("service.name")
-    arn = first(resource, "cloud.resource_id", "aws.ecs.container.arn", "aws.ecs.task.arn")
     return {
         "name": None if name is None else as_text(name),
         "type": origin(resource),
-        "arn": None if arn is None else as_text(arn),
+        "arn": arn(resource),
     }
 
 
