@@ -352,6 +352,11 @@ class _Current(Context):
         """The span's id, 0 where nothing is traced."""
         return self._span.id64 if self._span is not None else 0
 
+    @property
+    def started(self) -> bool:
+        """Whether it has begun."""
+        return self._span is not None
+
     def fail(self, error: BaseException) -> None:
         """Record an exception that leaves the block, as far as it was asked for."""
         span = self._span
