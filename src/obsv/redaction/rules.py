@@ -24,7 +24,8 @@ _NAMED = re.compile(
 )
 
 # Values. The first group opens a quoted one, the second is what it holds.
-_ESCAPED = re.compile(r"""(\\{1,8}["'])((?:\\\\(?:\\["']|.)|(?!\1)[^\n])*+)""")
+# (Without a possessive repeat: before Python 3.11.5 one took in what a look ahead inside of it had seen, gh-106052.)
+_ESCAPED = re.compile(r"""(\\{1,8}["'])((?:[^\n\\"']++|\\\\(?:\\["']|.)|(?!\1)[^\n])*)""")
 _DOUBLE = re.compile(r'(")((?:[^"\\]|\\.)*+)', re.DOTALL)
 _SINGLE = re.compile(r"(')((?:[^'\\]|\\.)*+)", re.DOTALL)
 _BARE = r"""
