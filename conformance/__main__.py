@@ -15,10 +15,12 @@ import tarfile
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 WORK = HERE.parent / "build" / "conformance"
 COUNT = "CONFORMANCE_SPANS"
+_SAFELY: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # since Python 3.11.4
 
 SDK = "opentelemetry-sdk"
 API = "opentelemetry-api"
@@ -83,7 +85,7 @@ def _source(name: str) -> Path:
             _pip("download", "--no-deps", "--no-binary", ":all:", "--dest", download, f"{name}=={version(name)}")
             [archive] = Path(download).iterdir()
             with tarfile.open(archive) as tar:
-                tar.extractall(WORK, filter="data")
+                tar.extractall(WORK, **_SAFELY)
     return folder
 
 
