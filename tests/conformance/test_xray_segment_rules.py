@@ -430,6 +430,8 @@ def test_metadata_is_objects_by_namespace_and_aws_is_reserved() -> None:
     assert found["metadata"]["cart"] == {"n": {"a": [1]}, "_AWS.x": 1}
     assert all(isinstance(space, dict) for space in found["metadata"].values())
     assert not any(key.startswith("AWS.") for space in found["metadata"].values() for key in space)
+    [of_resource] = map(json.loads, documents([span(1, 0)], {**RESOURCE, "AWS.x": "1"}))
+    assert of_resource["metadata"]["resource"]["_AWS.x"] == "1"
     broken = seg(**{"aws.xray.metadata.AWS.x": "{}", "aws.xray.metadata.list": "[1]", "aws.xray.metadata.no": "{"})
     assert set(broken["metadata"]) <= {"resource", "default", "span"}
 

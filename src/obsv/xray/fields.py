@@ -145,8 +145,7 @@ def divide(rest: dict[str, Any], choice: Choice | None = None) -> tuple[dict[str
             if indexed is not None and key and key not in annotations and choice.takes(key):
                 annotations[key] = indexed
                 continue
-        # Keys that begin with "AWS." are reserved (X-Ray developer guide, "Metadata").
-        metadata["_" + name if name.startswith("AWS.") else name] = _finite(value)
+        metadata[_free(name)] = _finite(value)
     return annotations, metadata
 
 
@@ -162,7 +161,7 @@ def namespaces(rest: dict[str, Any]) -> dict[str, Any]:
         except (TypeError, ValueError, RecursionError):
             continue
         if isinstance(members, dict) and space and not space.startswith("AWS."):
-            found[space] = {("_" + key if key.startswith("AWS.") else key): _finite(v) for key, v in members.items()}
+            found[space] = {_free(key): _finite(v) for key, v in members.items()}
             del rest[name]
     return found
 
@@ -201,7 +200,13 @@ def about(span: Span, name: str) -> dict[str, Any]:
 
 def resource_metadata(resource: Mapping[str, Any]) -> dict[str, Any]:
     """Return the resource's attributes for the metadata of a segment."""
-    return {safe_text(key): _finite(value) for key, value in resource.items()}
+    return {_free(safe_text(key)): _finite(value) for key, value in resource.items()}
+
+
+def _free(key: str) -> str:
+    """Return a key of metadata that is not reserved: those that begin with "AWS." are (X-Ray developer guide,
+    "Metadata")."""
+    return "_" + key if key.startswith("AWS.") else key
 
 
 def _annotation(value: object) -> Any:
