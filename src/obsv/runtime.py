@@ -116,11 +116,7 @@ class Runtime:
         outlet.max_link_attributes = _limit(settings.link_attribute_count_limit)
         xray = any(lane.name == "xray" for lane in self.pipeline.lanes)
         outlet.time_ids = settings.id_generator == "xray" or (xray and settings.id_generator is None)
-        outlet.ambient = None
-        if outlet.time_ids and settings.platform == "lambda":
-            from .xray.invocation import invocation
-
-            outlet.ambient = invocation
+        outlet.ambient = headers.invocation if outlet.time_ids and settings.platform == "lambda" else None
         outlet.resource = self.resource
         hot.set_part(settings.queue_records)
         propagation.start(settings)

@@ -8,27 +8,33 @@ from __future__ import annotations
 from .settings_lists import unquote, words
 from .settings_parse import NOTHING, InvalidError, Kind, show_plain, writable
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 # ---- keys of log lines
 
 KEYS_ALLOWED = "name=key pairs separated by commas (level=severity; nothing behind the = leaves the member out)"
 
 
+def _pairs(value: object, allowed: str, read: Callable[[str], str]) -> list[tuple[object, object]]:
+    """Return the pairs of a mapping, or of a text such as ``a=b,c=d`` whose names and values are read by ``read``; a
+    name without ``=`` has None."""
+    if isinstance(value, str):
+        split = [item.partition("=") for item in value.split(",") if item.strip()]
+        return [(read(name), read(text) if mark else None) for name, mark, text in split]
+    items = getattr(value, "items", None)
+    if items is None or isinstance(value, type):
+        raise InvalidError(allowed)
+    try:
+        return list(items())
+    except Exception:  # noqa: BLE001 - a foreign mapping may do anything
+        raise InvalidError(allowed) from None
+
+
 def parse_keys(value: object) -> dict[str, str]:
     """Members of a log line and the keys under which they are written: a mapping, or ``level=severity,logger=``."""
-    if isinstance(value, str):
-        pairs: list[tuple[object, object]] = []
-        for item in value.split(","):
-            if item.strip():
-                name, mark, key = item.partition("=")
-                pairs.append((name.strip(), key.strip() if mark else None))
-    else:
-        items = getattr(value, "items", None)
-        if items is None or isinstance(value, type):
-            raise InvalidError(KEYS_ALLOWED)
-        try:
-            pairs = list(items())
-        except Exception:  # noqa: BLE001 - a foreign mapping may do anything
-            raise InvalidError(KEYS_ALLOWED) from None
+    pairs = _pairs(value, KEYS_ALLOWED, str.strip)
     result: dict[str, str] = {}
     wrong = False
     for member, text in pairs:
@@ -98,6 +104,10 @@ HEADERS_ALLOWED = "name=value pairs separated by commas, values percent-encoded"
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")  # RFC 9110, "Tokens"
 
 
+def _decoded(text: str) -> str:
+    return unquote(text.strip())
+
+
 def parse_headers(value: object) -> dict[str, str]:
     """HTTP headers: a mapping, or the text of OTEL_EXPORTER_OTLP_HEADERS. Names come back in lower case.
 
@@ -105,20 +115,7 @@ def parse_headers(value: object) -> dict[str, str]:
     that HTTP cannot carry is left out.
     Source: OpenTelemetry protocol exporter, "Specifying headers via environment variables".
     """
-    if isinstance(value, str):
-        pairs: list[tuple[object, object]] = []
-        for item in value.split(","):
-            if item.strip():
-                key_text, mark, text = item.partition("=")
-                pairs.append((unquote(key_text), unquote(text.strip()) if mark else None))
-    else:
-        items = getattr(value, "items", None)
-        if items is None or isinstance(value, type):
-            raise InvalidError(HEADERS_ALLOWED)
-        try:
-            pairs = list(items())
-        except Exception:  # noqa: BLE001 - a foreign mapping may do anything
-            raise InvalidError(HEADERS_ALLOWED) from None
+    pairs = _pairs(value, HEADERS_ALLOWED, _decoded)
     result: dict[str, str] = {}
     wrong = False
     for key, content in pairs:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aws_data import RESOURCE, span
+from obsv.hotpath.headers import invocation
 from obsv.hotpath.span import current
-from obsv.xray.invocation import invocation
 from obsv.xray.segment import documents
 from xray_programs import HEADER, LAMBDA, OBSV, Daemon, flat, ours, run
 

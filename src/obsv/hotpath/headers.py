@@ -7,6 +7,8 @@ Other formats (B3, Jaeger) are somebody else's propagators: :func:`set_others` i
 
 from __future__ import annotations
 
+import os
+
 from . import faults
 from .baggage import MAX_BYTES, clean_baggage
 from .baggage import parse_baggage as parse_baggage
@@ -33,6 +35,9 @@ TRACEPARENT = "traceparent"
 TRACESTATE = "tracestate"
 BAGGAGE = "baggage"
 XRAY = "X-Amzn-Trace-Id"
+INVOCATION = "_X_AMZN_TRACE_ID"
+"""The variable that says the same of an invocation of a Lambda function: see `invocation`."""
+
 
 _HEX = frozenset("0123456789abcdef")
 _MASK = 0xFFFFFFFFFFFFFFFF
@@ -291,6 +296,22 @@ def _extract_other(others: Others, name: str, get: Reader) -> Remote | None:
     except Exception as error:  # noqa: BLE001 - a propagator of the user's
         faults.report(f"propagator {name}", error)
         return None
+
+
+def invocation() -> Remote | None:
+    """Return the segment that the Lambda service writes for this invocation, None without one.
+
+    Lambda's runtime sets the variable anew for each invocation and deletes it where there is no segment to name; while
+    a function starts it is not there. So it is read each time. Where it has no ``Parent``, the trace is known and no
+    segment; where it has no ``Sampled``, obsv decides.
+    """
+    header = os.environ.get(INVOCATION)
+    parsed = parse_xray(header) if header else None
+    if parsed is None:
+        return None
+    hi, lo, parent, sampled, others = parsed
+    base = {BASE_XRAY: others} if others else None
+    return Remote(hi, lo, parent, SAMPLED if sampled else 0, base=base, decided=sampled is not None)
 
 
 def inject(headers: MutableMapping[str, Any]) -> None:

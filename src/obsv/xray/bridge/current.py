@@ -11,10 +11,10 @@ from _contextvars import Token
 from time import time_ns
 from weakref import WeakKeyDictionary
 
+from obsv.hotpath import headers
 from obsv.hotpath.headers import parse_xray
 from obsv.hotpath.span import OUTLET, SAMPLED, Remote, Scope, Span, attach, current, new_span, resolve
 
-from .. import invocation as variable
 from .words import LAMBDA_TASK_ROOT_KEY
 
 TYPE_CHECKING = False
@@ -143,7 +143,7 @@ def in_lambda() -> bool:
 def invocation() -> Remote | None:
     """Return the segment that the Lambda service has begun for this invocation, None elsewhere and while starting."""
     global _invoked
-    given = variable.invocation() if in_lambda() else None
+    given = headers.invocation() if in_lambda() else None
     if given is not None:
         _invoked = (given.trace_hi, given.trace_lo)
     return given

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from obsv.hotpath import faults
 from obsv.hotpath.errors import safe_text
+from obsv.hotpath.headers import invocation
 from obsv.hotpath.span import CLIENT, INTERNAL, NOOP, SCOPE, Span, attach, current, current_span, detach, new_span
-from obsv.xray.invocation import invocation
 
 from . import said
 
