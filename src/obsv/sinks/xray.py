@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 
 from .base import Retry, Sent, SinkError
-from .udp import MAX_DATAGRAM, TOO_LARGE, Sender, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,10 +21,12 @@ if TYPE_CHECKING:
     from obsv.settings import Settings
 
     from .base import Batch, Result, Sink
+    from .udp import Sender
 
 HEADER = b'{"format":"json","version":1}\n'
 """What goes before each document (X-Ray developer guide, "Sending segment documents to the daemon")."""
 
+_LARGEST = 65_507 - len(HEADER)  # bytes of a document: the largest UDP datagram over IPv4, less its header
 _SMALLEST = 2_000  # bytes of a document; every span can be trimmed to this
 
 
@@ -70,20 +71,33 @@ class XRaySink:
         "re",
         "traceback",
         "linecache",
+        "obsv.sinks.udp",
         "obsv.xray.segment",
     )
 
     def __init__(self, settings: Settings) -> None:
         host, _, port = settings.xray_daemon_address.rpartition(":")
-        self.sender = Sender(host.removeprefix("[").removesuffix("]"), int(port))
-        self.limit = MAX_DATAGRAM - len(HEADER)
+        self._address = host.removeprefix("[").removesuffix("]"), int(port)
+        self._sender: Sender | None = None
+        self.limit = _LARGEST
         self.annotations = settings.xray_annotations
+
+    @property
+    def sender(self) -> Sender:
+        """What sends the datagrams, loaded with the first of them: init() stays fast."""
+        if self._sender is None:
+            from .udp import Sender
+
+            self._sender = Sender(*self._address)
+        return self._sender
 
     def open(self, resource: Mapping[str, Any]) -> None:
         """Open nothing yet: looking up a name may take long, and belongs to the first batch."""
 
     def send(self, batch: Batch) -> Result:
         """Send the documents of a batch that are not sent yet, one datagram each."""
+        from .udp import TOO_LARGE, words
+
         if batch.encoded is None:
             batch.encoded = self._encode(batch)
         progress: Progress = batch.encoded
@@ -104,7 +118,8 @@ class XRaySink:
 
     def close(self) -> None:
         """Close the socket; the next `send` opens another."""
-        self.sender.close()
+        if self._sender is not None:
+            self._sender.close()
 
     def probe(self) -> str:
         """Ask the system whether somebody listens, with an empty datagram.
@@ -112,6 +127,8 @@ class XRaySink:
         Raises:
             SinkError: The name is unknown, the network cannot be reached, or this machine answers that nobody listens.
         """
+        from .udp import words
+
         try:
             return self.sender.probe()
         except OSError as error:
