@@ -125,8 +125,10 @@ class _Finder:
         # Libraries try to import what is not installed, some with each request: nothing can have arrived meanwhile.
         if len(sys.modules) != self.noticed:
             self.noticed = _notice()
+        if name not in _waiting:
+            return None
         search = (get_ident(), name)
-        if name not in _waiting or search in _finding:  # a finder that asks all the others, as this one does
+        if search in _finding:  # a finder that asks all the others, as this one does
             return None
         _finding.add(search)
         try:

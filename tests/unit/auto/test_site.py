@@ -47,6 +47,32 @@ def test_the_hidden_one_runs_first_and_takes_its_name(tmp_path: Path) -> None:
     assert python("-c", code, SITE, path=f"{SITE}{os.pathsep}{theirs}") == (0, "7 1\nTrue\n", "")
 
 
+def test_failing_imports_pass_by_our_directory(tmp_path: Path) -> None:
+    code = """
+import importlib, sys
+asked = []
+def profile(frame, event, argument):
+    if event == "call" and frame.f_code.co_name == "find_spec" and hasattr(frame.f_locals.get("self"), "path"):
+        asked.append(frame.f_locals["self"].path)
+def attempt():
+    try:
+        import nothing_of_this_name
+    except ImportError:
+        pass
+attempt()
+sys.setprofile(profile)
+attempt()
+sys.setprofile(None)
+print(*sorted(set(asked) & set(sys.argv[1:])))
+ours = sys.modules.pop("sitecustomize")
+importlib.invalidate_caches()
+import sitecustomize
+print(sitecustomize.__spec__.origin == ours.__spec__.origin, importlib.reload(sitecustomize) is sitecustomize)
+"""
+    other = str(tmp_path)
+    assert python("-c", code, SITE, other, path=f"{SITE}{os.pathsep}{other}") == (0, f"{other}\nTrue True\n", "")
+
+
 def test_odd_entries_of_the_path(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(SITE)
     (tmp_path / "x.zip").write_bytes(b"no zip")

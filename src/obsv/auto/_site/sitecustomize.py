@@ -69,6 +69,27 @@ def _start():
     return start(_tell)
 
 
+class _OnlyThis:
+    """Finds this module in our directory, and knows without asking the disk that nothing else is there.
+
+    Libraries try to import what is not installed, some of them with each request (httpcore): each try asks every
+    directory on the path, which costs ten calls and a ``stat``.
+    """
+
+    def __init__(self, finder):
+        self._finder = finder
+
+    def find_spec(self, name, target=None):
+        return self._finder.find_spec(name, target) if name == "sitecustomize" else None
+
+
+def _step_aside():
+    """Let imports pass by our directory, which stays on ``sys.path``."""
+    for entry, finder in list(sys.path_importer_cache.items()):
+        if hasattr(finder, "find_spec") and _is_here(entry):
+            sys.path_importer_cache[entry] = _OnlyThis(finder)
+
+
 def _interrupted():
     """End by SIGINT: Python takes a KeyboardInterrupt at this place for an error of its own, and dumps its state."""
     import signal
@@ -82,6 +103,7 @@ if not sys.__dict__.get("_obsv_chained"):
     _theirs = _chain()  # first: it may set up what the program, and obsv, find
     try:
         _start()
+        _step_aside()
     except KeyboardInterrupt:
         _interrupted()
     if _theirs is not None:
