@@ -33,7 +33,7 @@ class Discard:
         if batch.signal == "traces":
             from obsv.hotpath.otlp import traces
 
-            traces(batch.items, b"")
+            traces(batch.entries, b"")
         return Sent()
 
     def close(self) -> None:

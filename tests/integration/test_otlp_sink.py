@@ -261,6 +261,14 @@ def test_one_trace_is_halved_too_and_one_span_is_lost(sink: Any, otlp_collector:
     assert sink().send(Batch("logs", [log("x")], RESOURCE)).reason == "http 413"
 
 
+def test_spans_that_went_alone_are_halved_too(sink: Any, otlp_collector: Collector) -> None:
+    otlp_collector.answer(413, times=3)
+    alone = [span for [span] in traces(1, 4).items]
+    result = sink().send(Batch("traces", alone, RESOURCE))  # 4 -> 2 -> 1: refused for good
+    assert (type(result), result.rejected, result.reason) == (Sent, 1, "http 413")
+    assert len(otlp_collector.spans()) == 3
+
+
 def test_a_body_over_the_limit_is_not_even_tried(
     sink: Any, otlp_collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:

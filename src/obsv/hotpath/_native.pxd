@@ -1,6 +1,8 @@
 # The few primitives that are one C expression each: the clocks, the id generator, context variables and attribute slots.
 # Interpreted, their twins stand in _native_py.py.
 
+from cpython.object cimport PyObject
+
 cdef extern from *:
     """
     #include <stdint.h>
@@ -117,6 +119,28 @@ cdef extern from *:
     }
     #define obsv_slots_get(slots, index) Py_NewRef(*obsv_slot(slots, index))
 
+    /* Objects met before, each at the place that its address gives it: lists of OBSV_RECENT. A program's names and
+       constants are the same objects each time. */
+    #define OBSV_RECENT 256
+    #define obsv_place(object) ((Py_ssize_t)((size_t)(object) >> 4 & (OBSV_RECENT - 1)))
+    #define obsv_met(recent, object) (PyList_GET_ITEM(recent, obsv_place(object)) == (PyObject *)(object))
+    static inline void obsv_meet(PyObject *recent, PyObject *object) {
+        PyObject **place = &PyList_GET_ITEM(recent, obsv_place(object)), *before = *place;
+        *place = Py_NewRef(object);
+        Py_DECREF(before);
+    }
+    /* Can it be said without a closer look that there is nothing to hide in this attribute? */
+    static inline int obsv_slot_harmless(obsv_slots *slots, int index, PyObject *names, PyObject *texts, int numbers) {
+        PyObject **pair = obsv_slot(slots, 2 * index), *value = pair[1];
+        PyTypeObject *type = Py_TYPE(value);
+        if (!obsv_met(names, pair[0])) return 0;
+        if (type == &PyUnicode_Type) return obsv_met(texts, value);
+        if (type != &PyLong_Type || !numbers) return 1;
+        int overflow;
+        long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
+        return !overflow && number < 10000000000000LL; /* fewer digits than a card has */
+    }
+
     /* The key of a set of dimensions: names and values in turn. */
     static inline PyObject *obsv_flat(PyObject *attributes) {
         PyObject *key = PyTuple_New(2 * PyDict_Size(attributes)), *name, *value;
@@ -137,6 +161,22 @@ cdef extern from *:
         }
         *at++ = (unsigned char)value;
         return at;
+    }
+    /* A bytes object that is written into before anybody else knows it. */
+    static inline unsigned char *obsv_bytes_grow(PyObject **held, Py_ssize_t size) { /* NULL with an exception, and then
+                                                                                        nothing is held */
+        if (*held) {
+            if (_PyBytes_Resize(held, size) < 0) return NULL;
+        } else if (!(*held = PyBytes_FromStringAndSize(NULL, size))) return NULL;
+        return (unsigned char *)PyBytes_AS_STRING(*held);
+    }
+    #define obsv_bytes_drop(held) Py_CLEAR(*(held))
+    static inline PyObject *obsv_bytes_take(PyObject **held, Py_ssize_t size) {
+        if (!*held) return PyBytes_FromStringAndSize(NULL, 0);
+        if (size != PyBytes_GET_SIZE(*held) && _PyBytes_Resize(held, size) < 0) return NULL;
+        PyObject *made = *held;
+        *held = NULL;
+        return made;
     }
     static inline int obsv_varint_size(unsigned long long value) {
         return (70 - __builtin_clzll(value | 1)) / 7;
@@ -357,6 +397,9 @@ cdef extern from *:
     int slots_copy "obsv_slots_copy"(obsv_slots *slots, dict told) except -1
     object slots_get "obsv_slots_get"(obsv_slots *slots, int index)
     object flat "obsv_flat"(dict attributes)
+    bint met "obsv_met"(list recent, object met) noexcept
+    void meet "obsv_meet"(list recent, object met) noexcept
+    bint slot_harmless "obsv_slot_harmless"(obsv_slots *slots, int index, list names, list texts, bint numbers) noexcept
     void untrack "PyObject_GC_UnTrack"(object made) noexcept
     long long monotonic_ns "obsv_monotonic_ns"() noexcept nogil
     long long time_ns "obsv_time_ns"() noexcept nogil
@@ -367,6 +410,9 @@ cdef extern from *:
     object context_set "PyContextVar_Set"(object variable, object value)
     int context_reset "PyContextVar_Reset"(object variable, object token) except -1
     unsigned char *put_varint "obsv_put_varint"(unsigned char *at, unsigned long long value) noexcept
+    unsigned char *bytes_grow "obsv_bytes_grow"(PyObject **held, Py_ssize_t size) except NULL
+    void bytes_drop "obsv_bytes_drop"(PyObject **held) noexcept
+    bytes bytes_take "obsv_bytes_take"(PyObject **held, Py_ssize_t size)
     int varint_size "obsv_varint_size"(unsigned long long value) noexcept
     unsigned char *put_bytes "obsv_put_bytes"(unsigned char *at, const void *data, Py_ssize_t length) noexcept
     unsigned char *put_eight "obsv_put_eight"(unsigned char *at, const void *data) noexcept

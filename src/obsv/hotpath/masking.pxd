@@ -6,7 +6,7 @@ from obsv.hotpath.span cimport Span
 
 cdef class Masker(Guard):
     cdef public dict names
-    cdef list recent
+    cdef list recent, texts
     cdef public bytes table
     cdef public bint always, numbers
     cdef public str mask

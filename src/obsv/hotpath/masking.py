@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from .loglines import Guard
 from .records import LogRecord
+from .span import Span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from .errors import ErrorInfo
     from .records import MetricPoint
-    from .span import Span
 
 if 0:  # seen by the compiler only
     import cython
@@ -26,12 +26,12 @@ else:
 
 if cython.compiled:
     from cython.cimports.cpython.bytes import PyBytes_AS_STRING
-    from cython.cimports.obsv.hotpath._native import slots_get, slots_put, small, utf8_of
+    from cython.cimports.obsv.hotpath._native import meet, met, slot_harmless, slots_get, slots_put, small, utf8_of
     from cython.cimports.obsv.hotpath._scan import suspicious
 else:
-    from .masking_plain import all_known, suspicious
+    from .masking_plain import all_known, remember, span_known, suspicious
 
-_MANY, _SHORT = 2048, 64  # harmless texts that the interpreted twin remembers, and their characters at the most
+_MANY, _SHORT = 2048, 64  # what the interpreted twin remembers; characters of a text that is remembered
 _FEWEST, _MOST = 10**13, 10**19  # integers that may be the number of a card
 
 
@@ -42,16 +42,18 @@ class Masker(Guard):
         names: Names met before, and whether their values are secret: `secret` adds to them.
         table: What a text is passed over with: see ``_scan.pxd``.
         always: Whether every text has to be looked at closely: there are rules that are not ours.
-        recent: Harmless names, each at the place that its address gives it; interpreted, harmless texts.
+        recent: Harmless names, each at the place that its address gives it; interpreted, a set of them.
+        texts: Harmless texts likewise.
         numbers: Whether integers may be secret too (cards).
         mask: What stands for a secret.
     """
 
-    __slots__ = ("always", "mask", "names", "numbers", "recent", "table")
+    __slots__ = ("always", "mask", "names", "numbers", "recent", "table", "texts")
 
     def __init__(self, table: bytes, mask: str, numbers: bool, always: bool) -> None:
         self.names: dict[Any, bool] = {}
         self.recent: Any = [None] * 256 if cython.compiled else set()
+        self.texts: Any = [None] * 256 if cython.compiled else set()
         self.table = table
         self.always = always
         self.numbers = numbers
@@ -89,19 +91,23 @@ class Masker(Guard):
         if self.always:
             return True
         if cython.compiled:
+            if met(self.texts, text):
+                return False
             length = cython.declare(cython.Py_ssize_t, 0)
             data = utf8_of(text, cython.address(length))
             if data == cython.NULL:  # half a surrogate pair
                 return True
-            return bool(suspicious(data, length, PyBytes_AS_STRING(self.table)))
-        if text in self.recent:
+            if suspicious(data, length, PyBytes_AS_STRING(self.table)):
+                return True
+            if length <= _SHORT:
+                meet(self.texts, text)
+            return False
+        if text in self.texts:
             return False
         if suspicious(text, self.table):
             return True
         if len(text) <= _SHORT:  # names, methods, routes: the same ones over and over
-            if len(self.recent) >= _MANY:
-                self.recent.clear()
-            self.recent.add(text)
+            remember(self.texts, text, _MANY)
         return False
 
     def text(self, key: Any, text: str) -> str:
@@ -114,17 +120,15 @@ class Masker(Guard):
 
     def _value(self, key: Any, value: Any) -> Any:
         if cython.compiled:
-            # The names in a program's source are the same objects each time: most need no look into the dict.
-            place = cython.declare(
-                cython.size_t, cython.cast(cython.size_t, cython.cast(cython.p_void, key)) >> 4 & 255
-            )
-            if self.recent[place] is key:
+            if met(self.recent, key):
                 return self._harmless(key, value)
             known = self.names.get(key) if type(key) is str else None
             if known is False:
-                self.recent[place] = key
+                meet(self.recent, key)
         else:
             known = self.names.get(key) if type(key) is str else None
+            if known is False:
+                remember(self.recent, key, _MANY)
         if known is not False and (known is True or self.secret(key)):
             # These say nothing: that there is no password, that there is one, that somebody has masked it already.
             harmless = value is None or value is True or value is False or (type(value) is str and not value.strip("*"))
@@ -154,7 +158,7 @@ class Masker(Guard):
         return self._pairs(pairs)
 
     def _pairs(self, pairs: Mapping[Any, Any]) -> Any:
-        if not cython.compiled and not self.always and all_known(pairs, self.names, self.recent):
+        if not cython.compiled and not self.always and all_known(pairs, self.recent, self.texts):
             return pairs
         made: dict[Any, Any] | None = None
         for key, value in pairs.items():
@@ -200,10 +204,14 @@ class Masker(Guard):
         self._span(span)
 
     def _span(self, span: Span) -> None:
+        if not cython.compiled and not self.always and span_known(span, self.recent, self.texts):
+            return
         if type(span.name) is str and self._suspects(span.name):
             span.name = self.found(None, span.name)
         if cython.compiled and span.told is None:
             for index in range(span.slots.held):  # type: ignore[attr-defined]
+                if slot_harmless(cython.address(span.slots), index, self.recent, self.texts, self.numbers):  # type: ignore[attr-defined]
+                    continue
                 key: str = slots_get(cython.address(span.slots), 2 * index)  # type: ignore[attr-defined]
                 value = slots_get(cython.address(span.slots), 2 * index + 1)  # type: ignore[attr-defined]
                 masked = self._value(key, value)
@@ -242,9 +250,12 @@ class Masker(Guard):
         if signal == "metrics":
             self.points(items)
         elif signal == "traces":
-            for trace in items:
-                for span in trace:
-                    self._span(span)
+            for entry in items:
+                if type(entry) is Span:
+                    self._span(entry)
+                else:
+                    for span in entry:
+                        self._span(span)
         else:
             for record in items:
                 if type(record) is LogRecord:

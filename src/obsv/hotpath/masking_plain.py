@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from .span import Span
+
 LITERALS = {
     "J": ("eyJ",),
     "I": ("AKIA", "ASIA", "AIza"),
@@ -25,11 +27,18 @@ FEWEST = 10**13
 """The smallest integer that may be the number of a card."""
 
 
-def all_known(pairs: Mapping[Any, Any], names: dict[Any, bool], texts: set[str]) -> bool:
+def remember(known: set[str], text: str, most: int) -> None:
+    """Add to what is known to be harmless, and forget the rest when that gets too much."""
+    if len(known) >= most:
+        known.clear()
+    known.add(text)
+
+
+def all_known(pairs: Mapping[Any, Any], names: set[str], texts: set[str]) -> bool:
     """Tell whether all of these names and values are known to be harmless, or are of a kind that is."""
-    for key, value in pairs.items():
-        if names.get(key) is not False:
-            return False
+    if not names.issuperset(pairs):
+        return False
+    for value in pairs.values():
         kind = type(value)
         if kind is str:
             if value not in texts:
@@ -37,6 +46,17 @@ def all_known(pairs: Mapping[Any, Any], names: dict[Any, bool], texts: set[str])
         elif kind is not bool and kind is not float and (kind is not int or value >= FEWEST):
             return False
     return True
+
+
+def span_known(span: Span, names: set[str], texts: set[str]) -> bool:
+    """Tell whether a span has nothing but a name and attributes, all of them known to be harmless."""
+    name = span.name
+    return (
+        type(name) is str
+        and name in texts
+        and not (span.event_list or span.link_list or span.status_message)
+        and all_known(span.told, names, texts)  # type: ignore[arg-type]
+    )
 
 
 def suspicious(text: str, table: bytes) -> bool:

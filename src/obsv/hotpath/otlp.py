@@ -41,22 +41,27 @@ _BREATH = 0.00002  # seconds: the shortest sleep that lets a waiting thread go f
 _HAS_IS_REMOTE = 0x100  # opentelemetry/proto/trace/v1/trace.proto, SpanFlags; 0x200 is IS_REMOTE
 
 
-def traces(batch: Iterable[list[Span]], resource: bytes) -> bytes:
+def traces(batch: Iterable[list[Span] | Span], resource: bytes) -> bytes:
     """Return an ``ExportTraceServiceRequest``.
 
     Args:
-        batch: Local traces.
+        batch: Local traces, and spans that went alone.
         resource: What :func:`resource` returned.
     """
+    everything: list[Span] = []
+    for entry in batch:
+        if isinstance(entry, Span):
+            everything.append(entry)
+        else:
+            everything.extend(entry)
     by_scope: dict[Scope, list[Span]] = {}
     last: Any = None
     spans: list[Span] = []
-    for trace in batch:
-        for span in trace:
-            if span.scope is not last:  # mostly it is
-                last = span.scope
-                spans = by_scope.setdefault(last, [])
-            spans.append(span)
+    for span in everything:
+        if span.scope is not last:  # mostly it is
+            last = span.scope
+            spans = by_scope.setdefault(last, [])
+        spans.append(span)
     out = Writer()
     begin = out.open(0x0A)
     out.raw(resource)

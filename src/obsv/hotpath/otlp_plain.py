@@ -30,6 +30,7 @@ _lengths = [varint(number) for number in range(2048)]
 _names: dict[str, bytes] = {}
 _keys: dict[str, bytes] = {}
 _fields: dict[str, dict[str | int, bytes]] = {}  # by key, by text or number
+_numbers: dict[str, list[bytes]] = {}
 _none: dict[str | int, bytes] = {}
 _kept = 0
 _yes: dict[str, bytes] = {}
@@ -62,7 +63,11 @@ def plain_span(span: Span) -> bytes | None:
             if kind is str:
                 parts.append(_fields.get(key, _none).get(value) or _text(key, value))
             elif kind is int:
-                parts.append(_fields.get(key, _none).get(value) or _number(key, value))
+                if value < _RECURRING:
+                    parts.append(_fields.get(key, _none).get(value) or _number(key, value))
+                else:
+                    written = _lengths[value] if value < 2048 else varint(value)
+                    parts += (_numbers.get(key) or _starts(key))[len(written)], written
             elif kind is bool:
                 parts.append((_yes if value else _no).get(key) or _flag(key, value))
             elif kind is float:
@@ -118,10 +123,18 @@ def _keep(key: str, value: str | int, field: bytes) -> None:
         _fields.setdefault(key, {})[value] = field
 
 
+def _starts(key: str) -> list[bytes]:
+    """Return what stands before an integer, by how many bytes that takes."""
+    starts = [_field(key, b"\x18" + bytes(size))[: -size or None] for size in range(10)]
+    if len(key) < _LONG and len(_numbers) < _MAX_KEPT:
+        _numbers[key] = starts
+    return starts
+
+
 def _number(key: str, value: int) -> bytes:
     if not -(2**63) <= value < 2**63:
         return _other(key, value)
-    if 0 <= value < _RECURRING:
+    if value >= 0:
         field = _field(key, b"\x18" + _lengths[value])
         if len(field) < _LONG:
             _keep(key, value, field)

@@ -19,5 +19,5 @@ cdef class BoundedQueue:
     cdef _give_way(self, Py_ssize_t records)
     cdef bint _refuse(self, Py_ssize_t records)
     cpdef bint fits_alone(self, Py_ssize_t records, Py_ssize_t size)
-    @cython.locals(count=Py_ssize_t, held=Py_ssize_t, records=Py_ssize_t, size=Py_ssize_t, span=Readable)
+    @cython.locals(ready=list, at=Py_ssize_t, count=Py_ssize_t, held=Py_ssize_t, records=Py_ssize_t, size=Py_ssize_t, span=Readable)
     cpdef list take(self, Py_ssize_t most)

@@ -1,7 +1,9 @@
 cimport cython
+from cpython.object cimport PyObject
 
 @cython.final
 cdef class Writer:
+    cdef PyObject* held
     cdef unsigned char* data
     cdef public Py_ssize_t size
     cdef Py_ssize_t capacity

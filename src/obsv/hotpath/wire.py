@@ -1,8 +1,8 @@
 """Writes protobuf: the few wire types that OTLP uses, straight into one growing buffer.
 
 Rule: Protocol Buffers, "Encoding": a field is a tag (``number << 3 | wire type``) and a varint, 4 bytes, 8 bytes or a
-length with bytes. Compiled, the buffer is C memory; interpreted, a ``bytearray``. Lengths of nested messages are put in
-front when they are closed.
+length with bytes. Compiled, the buffer is a bytes object that nobody else knows yet, so what is written need not be
+copied in the end; interpreted, a ``bytearray``. Lengths of nested messages are put in front when they are closed.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ else:
     from . import shim as cython
 
 if cython.compiled:
-    from cython.cimports.cpython.bytes import PyBytes_AS_STRING, PyBytes_FromStringAndSize
-    from cython.cimports.libc.stdlib import free, realloc
+    from cython.cimports.cpython.bytes import PyBytes_AS_STRING
     from cython.cimports.libc.string import memmove
     from cython.cimports.obsv.hotpath._native import (
+        bytes_drop,
+        bytes_grow,
+        bytes_take,
         put_big,
         put_bytes,
         put_eight,
@@ -61,17 +63,19 @@ class Writer:
 
     def __dealloc__(self) -> None:  # never called when interpreted
         if cython.compiled:
-            free(self.data)
+            bytes_drop(cython.address(self.held))  # type: ignore[attr-defined]
 
     def room(self, more: int) -> Any:
         """Return where to write, with room for so many bytes. Compiled only."""
         if cython.compiled:
             if self.size + more >= self.capacity:  # type: ignore[has-type]
-                self.capacity = (self.size + more) * 2 + 256  # type: ignore[misc]
-                moved = cython.cast(cython.p_uchar, realloc(self.data, self.capacity))  # type: ignore[has-type]
-                if not moved:
-                    raise MemoryError
-                self.data = moved  # type: ignore[misc]
+                if self.size and self.data == cython.NULL:  # type: ignore[has-type]
+                    raise MemoryError  # as the last time, when what had been written was lost
+                wanted = cython.declare(cython.Py_ssize_t, (self.size + more) * 2 + 256)
+                self.data = cython.NULL  # type: ignore[misc]
+                self.capacity = 0  # type: ignore[misc]
+                self.data = bytes_grow(cython.address(self.held), wanted)  # type: ignore[attr-defined]
+                self.capacity = wanted  # type: ignore[misc]
             return self.data + self.size
         return None
 
@@ -87,16 +91,24 @@ class Writer:
     def cut(self, position: int) -> None:
         """Take back what was written after ``position``: a record that could not be finished."""
         if cython.compiled:
+            if position and self.data == cython.NULL:
+                raise MemoryError
             self.size = position
         else:
             del self.out[position:]
 
     def getvalue(self) -> bytes:
-        """Return what has been written."""
+        """Return what has been written; then the writer is empty."""
         if cython.compiled:
-            written: bytes = PyBytes_FromStringAndSize(cython.cast(cython.p_char, self.data), self.size)
+            size = self.size
+            if size and self.data == cython.NULL:
+                raise MemoryError
+            self.size = self.capacity = 0  # type: ignore[misc]
+            self.data = cython.NULL
+            written: bytes = bytes_take(cython.address(self.held), size)  # type: ignore[attr-defined]
             return written
-        return bytes(self.out)
+        self.out, held = bytearray(), self.out
+        return bytes(held)
 
     def varint(self, value: int) -> None:
         """Append an unsigned varint, without a tag."""

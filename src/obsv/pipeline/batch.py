@@ -6,6 +6,8 @@ pipeline's.
 
 from __future__ import annotations
 
+from ..hotpath.span import Span
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,23 +29,37 @@ class Batch:
         signal: ``"traces"``, ``"metrics"`` or ``"logs"``.
         items: Traces: lists of spans, each one local trace or a part of it, in order of ending. Metrics:
             ``MetricPoint``. Logs: ``LogRecord``.
+        entries: The same, but that a span which went alone is in no list: for who passes over thousands of them.
         resource: The attributes of the process that made them.
         encoded: For the sink to keep what it has encoded: after a :class:`Retry` the same batch comes again.
         records: How many spans, points or log records it holds.
         masked: Whether secrets have been masked in it.
     """
 
-    __slots__ = ("encoded", "items", "masked", "records", "resource", "signal")
+    __slots__ = ("_items", "encoded", "entries", "masked", "records", "resource", "signal")
 
     def __init__(self, signal: str, items: list[Any], resource: Attributes, records: int | None = None) -> None:
         self.signal = signal
-        self.items = items
+        self.entries = items
+        self._items: list[Any] | None = None
         self.resource = resource
         self.encoded: Any = None
         self.masked = False
         if records is None:
-            records = sum(map(len, items)) if signal == "traces" else len(items)
+            records = count(items) if signal == "traces" else len(items)
         self.records = records
+
+    @property
+    def items(self) -> list[Any]:
+        """What is sent, traces as lists."""
+        if self._items is None:
+            self._items = [[entry] if type(entry) is Span else entry for entry in self.entries]
+        return self._items
+
+
+def count(entries: list[Any]) -> int:
+    """Return how many spans there are in traces and spans that went alone."""
+    return sum([1 if type(entry) is Span else len(entry) for entry in entries])
 
 
 class Sent:

@@ -489,7 +489,7 @@ class Lane:
                 self.sink.open(self._resource)
                 self._opened = True
             if self.guard is not None and not batch.masked:
-                self.guard.ready().batch(batch.signal, batch.items)
+                self.guard.ready().batch(batch.signal, batch.entries)
                 batch.masked = True
             return send(batch)
         except Exception as error:  # noqa: BLE001 - a sink, ours or the user's

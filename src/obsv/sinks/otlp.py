@@ -6,6 +6,7 @@ nothing is imported before the first batch. A signal may choose JSON bodies or g
 
 from __future__ import annotations
 
+from ..pipeline.batch import count
 from .base import Refused, Retry, Sent, SinkError
 
 TYPE_CHECKING = False
@@ -156,13 +157,13 @@ class OtlpSink:
                 self._totals = Totals(PREFERENCES[self._temporality])
             points: list[Any] = self._totals.add(batch.items)
             return points
-        return batch.items
+        return batch.entries
 
     def _part(self, signal: str, items: list[Any], spans: int | None = None) -> _Part:
         if signal == "traces":
             from ..hotpath.otlp import traces
 
-            return _Part(items, sum(map(len, items)) if spans is None else spans, traces(items, self._resource))
+            return _Part(items, count(items) if spans is None else spans, traces(items, self._resource))
         if signal == "logs":
             from ..hotpath.otlp import logs
 
@@ -195,7 +196,7 @@ class OtlpSink:
         items = parts[0].items
         if len(items) == 1 and signal == "traces":
             trace = items[0]
-            if len(trace) < 2:
+            if count(items) < 2:
                 return False
             halves = [[trace[: len(trace) // 2]], [trace[len(trace) // 2 :]]]
         elif len(items) < 2:

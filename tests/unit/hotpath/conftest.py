@@ -8,6 +8,7 @@ import pytest
 
 from obsv.hotpath import span as hot
 from obsv.hotpath.queue import BoundedQueue
+from telemetry import local_traces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,7 @@ class Finished:
         self.queue = queue
 
     def traces(self) -> list[list[Span]]:
-        return self.queue.take(1 << 30)
+        return local_traces(self.queue)
 
     def spans(self) -> list[Span]:
         return [span for trace in self.traces() for span in trace]

@@ -9,6 +9,7 @@ import pytest
 
 from obsv.hotpath.queue import BoundedQueue
 from obsv.hotpath.span import CLIENT, CONSUMER, INTERNAL, SERVER, UNSEEN, Outlet, Remote, Scope, Span, start_span
+from telemetry import local_traces
 
 
 class Listener:
@@ -37,7 +38,7 @@ class Measured:
         return start_span(self.scope, name, kind, parent)
 
     def names(self, queue: BoundedQueue) -> list[str]:
-        return [span.name for spans in queue.take(1000) for span in spans]
+        return [span.name for spans in local_traces(queue) for span in spans]
 
 
 @pytest.mark.parametrize("ratio", [0.0, 1.0])

@@ -6,6 +6,8 @@ import threading
 from typing import Any
 
 from obsv.hotpath.queue import BoundedQueue
+from obsv.hotpath.span import SCOPE, new_span
+from obsv.pipeline.batch import Batch
 
 
 def make(records: int = 10, size: int = 1000, wake_at: int = 5, wake: Any = None, starter: Any = None) -> BoundedQueue:
@@ -30,6 +32,29 @@ def test_take_counts_records_not_items() -> None:
     queue.put("c", 3, 1)
     assert queue.take(4) == ["a", "b"]
     assert queue.records == 3
+
+
+def test_a_span_that_goes_alone_comes_in_no_list() -> None:
+    queue = make(size=10_000)
+    alone, root, child = (new_span(SCOPE, name, 0) for name in ("alone", "root", "child"))
+    alone.extra = 40
+    queue.put_one(alone)
+    queue.put([root, child], 2, 80)
+    assert (queue.records, queue.bytes) == (3, 120)
+    batch = Batch("traces", queue.take(9), {})
+    assert (batch.entries, batch.items, batch.records) == ([alone, [root, child]], [[alone], [root, child]], 3)
+    assert (queue.records, queue.bytes, queue.taken) == (0, 0, 3)
+
+
+def test_a_take_that_a_signal_handler_ended_leaves_the_rest() -> None:
+    queue = make()
+    for item in "abc":
+        queue.put(item, 1, 1)
+    assert queue.take(1) == ["a"]
+    queue.ready[queue.at] = None  # it had "b" in its hands
+    assert queue.take(9) == ["c"]
+    assert queue.take(9) == []
+    assert (queue.records, queue.bytes) == (0, 0)
 
 
 def test_too_many_records() -> None:

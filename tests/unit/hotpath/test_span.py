@@ -688,7 +688,7 @@ def test_every_queue_gets_the_trace(finished: Any) -> None:
     with span("x") as made:
         pass
     assert finished.spans() == [made]
-    assert other.take(10) == [[made]]
+    assert other.take(10) == [made]
 
 
 def test_threads_below_one_root_lose_no_span(finished: Any) -> None:

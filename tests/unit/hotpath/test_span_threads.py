@@ -11,6 +11,7 @@ import pytest
 from obsv.hotpath import compiled
 from obsv.hotpath import span as hot
 from obsv.hotpath.queue import BoundedQueue
+from telemetry import local_traces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,7 @@ def test_no_span_is_lost_or_sent_twice(queue: BoundedQueue) -> None:
         root.end()
         for thread in threads:
             thread.join()
-    parts = queue.take(10**9)
+    parts = local_traces(queue)
     spans = [span for part in parts for span in part]
     assert len(spans) == TRACES * (THREADS * CHILDREN + 1)
     assert len({span.id64 for span in spans}) == len(spans)
@@ -69,7 +70,7 @@ def test_a_first_child_is_not_alone(queue: BoundedQueue, monkeypatch: pytest.Mon
     monkeypatch.setattr(hot, "LocalTrace", interrupted)
     hot.start_span(hot.SCOPE, "child", 0, root).end()
     root.end()
-    names = sorted(span.name for part in queue.take(100) for span in part)
+    names = sorted(span.name for part in local_traces(queue) for span in part)
     assert names == (["child", "root"] if meanwhile == "the root ends" else ["child", "other", "root"])
 
 
@@ -86,7 +87,7 @@ def test_children_begin_while_the_block_of_their_root_ends(queue: BoundedQueue) 
         threads[1].start()
         for thread in threads:
             thread.join()
-    spans = [span for part in queue.take(10**9) for span in part]
+    spans = [span for part in local_traces(queue) for span in part]
     assert len(spans) == len({span.id64 for span in spans}) == 300 * 11
 
 
@@ -95,4 +96,4 @@ def test_a_part_is_never_longer_than_the_queue(queue: BoundedQueue) -> None:
     for _ in range(10):
         hot.start_span(hot.SCOPE, "child", 0, root).end()
     root.end()
-    assert [len(part) for part in queue.take(100)] == [3, 3, 3, 2]
+    assert [len(part) for part in local_traces(queue)] == [3, 3, 3, 2]

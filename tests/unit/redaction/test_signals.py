@@ -22,6 +22,7 @@ from obsv.hotpath import faults
 from obsv.hotpath.errors import ErrorInfo
 from obsv.hotpath.jsontext import dumps
 from obsv.hotpath.records import LogRecord
+from obsv.hotpath.span import SCOPE, new_span
 from obsv.logs.exceptions import describe
 from obsv.pipeline import shortcut
 from obsv.redaction.redactor import Redactor
@@ -285,6 +286,27 @@ VALUES: Any = st.recursive(
     ),
     max_leaves=20,
 )
+
+
+USED = redactor(redact="names,tokens,cards")
+PLAIN = (
+    st.sampled_from(["GET", "/orders/{id}", TEXT, "4111 1111 1111 1111", "****", "", "AKIAIOSFODNN7EXAMPLE"])
+    | st.text(max_size=80)
+    | st.integers(-(2**70), 2**70)
+    | st.sampled_from([200, 4111111111111111, True, False, 0.5])
+)
+
+
+@given(st.dictionaries(st.sampled_from(["route", "password", "db.user", "n"]) | st.text(max_size=12), PLAIN), st.text())
+def test_what_was_met_before_changes_nothing(attributes: dict[str, Any], name: str) -> None:
+    left = []
+    for masker in (redactor(redact="names,tokens,cards"), USED, USED):
+        span = new_span(SCOPE, name, 0)
+        span.recording = True
+        span.set_attributes(attributes)
+        masker.span(span)
+        left.append((span.name, dict(span.attributes)))
+    assert left[0] == left[1] == left[2]
 
 
 @given(st.text() | st.none() | st.integers() | st.binary(), VALUES)
