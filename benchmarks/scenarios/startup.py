@@ -48,6 +48,7 @@ IN_LAMBDA = {
     "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001",
     "AWS_EXECUTION_ENV": "AWS_Lambda_python3.11",
     "AWS_REGION": "eu-west-1",
+    "AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129:2000",
     "LAMBDA_TASK_ROOT": "/var/task",
 }
 
