@@ -31,7 +31,8 @@ if cython.compiled:
 else:
     from .masking_plain import all_known, remember, span_known, suspicious
 
-_MANY, _SHORT = 2048, 64  # what the interpreted twin remembers; characters of a text that is remembered
+_MANY = 2048  # what the interpreted twin remembers
+_SHORT = cython.declare(cython.Py_ssize_t, 64)  # bytes of a text that is remembered, at the most
 _FEWEST, _MOST = 10**13, 10**19  # integers that may be the number of a card
 
 

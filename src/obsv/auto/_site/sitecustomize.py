@@ -85,9 +85,9 @@ class _OnlyThis:
 
 def _step_aside():
     """Let imports pass by our directory, which stays on ``sys.path``."""
-    for entry, finder in list(sys.path_importer_cache.items()):
-        if hasattr(finder, "find_spec") and _is_here(entry):
-            sys.path_importer_cache[entry] = _OnlyThis(finder)
+    finder = sys.path_importer_cache.get(_HERE)
+    if hasattr(finder, "find_spec"):
+        sys.path_importer_cache[_HERE] = _OnlyThis(finder)
 
 
 def _interrupted():
