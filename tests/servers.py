@@ -392,3 +392,19 @@ def http_echo() -> Iterator[EchoServer]:
     yield server
     web.stop()
     server.server_close()
+
+
+@pytest.fixture(scope="session")
+def pems(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with certificate and key of a server for localhost, and of a client."""
+    need(shutil.which("openssl") is not None, "openssl is not installed")
+    folder = tmp_path_factory.mktemp("pems")
+    for who in ("server", "client"):
+        command = [
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+            "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+            "-keyout", str(folder / f"{who}.key"), "-out", str(folder / f"{who}.pem"),
+        ]  # fmt: skip
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+    (folder / "empty").touch()
+    return folder

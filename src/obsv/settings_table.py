@@ -760,7 +760,7 @@ SETTINGS: dict[str, Setting[object]] = {
 }
 """The declarations by name, in the order in which people should read them."""
 
-_NO_SESSION = "obsv sends OTLP over HTTP by urllib3, and has no requests.Session that this could provide"
+_NO_SESSION = "obsv sends OTLP over HTTP by http.client, and has no requests.Session that this could provide"
 UNSUPPORTED = {
     "OTEL_CONFIG_FILE": "obsv does not read OpenTelemetry's file of settings; its own is obsv.toml",
     "OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER": _NO_SESSION,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,6 @@ from obsv import entry_points
 from obsv.settings import resolve
 from obsv.sinks.base import Batch, Retry, Sent, SinkError
 from obsv.sinks.otlp import OtlpSink
-from servers import need
 from telemetry import Recorder
 
 if TYPE_CHECKING:
@@ -24,22 +22,6 @@ if TYPE_CHECKING:
 
 RESOURCE = {"service.name": "shop"}
 OTLP = "OTEL_EXPORTER_OTLP_"
-
-
-@pytest.fixture(scope="session")
-def pems(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with certificate and key of a server for localhost, and of a client."""
-    need(shutil.which("openssl") is not None, "openssl is not installed")
-    folder = tmp_path_factory.mktemp("pems")
-    for who in ("server", "client"):
-        command = [
-            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-            "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-            "-keyout", str(folder / f"{who}.key"), "-out", str(folder / f"{who}.pem"),
-        ]  # fmt: skip
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
-    (folder / "empty").touch()
-    return folder
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """OTLP over HTTP with protobuf bodies (OpenTelemetry protocol specification, "OTLP/HTTP").
 
-The bodies come from obsv's own encoder, the transport is urllib3: connections are kept, bodies may be compressed, and
-nothing is imported before the first batch. A signal may choose JSON bodies or gRPC instead; both carry the same.
+The bodies come from obsv's own encoder, the transport is http.client: connections are kept, bodies may be compressed,
+and nothing is imported before the first batch. A signal may choose JSON bodies or gRPC instead; both carry the same.
 """
 
 from __future__ import annotations
@@ -64,11 +64,10 @@ class OtlpSink:
         "obsv.hotpath.otlp_metrics",
         "obsv.sinks.totals",
         "obsv.sinks.otlp_http",
-        "urllib3",
-        "urllib3.exceptions",
-        "urllib3.util.retry",
-        "urllib3.connection",
         "http.client",
+        "urllib.parse",
+        "re",
+        "select",
         "ssl",
         "zlib",
         "traceback",
@@ -212,7 +211,7 @@ class OtlpSink:
         target = self._target(signal)
         if target.protocol == "grpc":
             return self._channel(target).post(part.body, part.records, partial_success)
-        from urllib3.exceptions import HTTPError
+        from http.client import HTTPException
 
         body, read_answer = part.body, partial_success
         if target.protocol == "http/json":
@@ -224,7 +223,7 @@ class OtlpSink:
         way = self._way(target)
         try:
             answer = way.post(body)
-        except (HTTPError, OSError) as error:
+        except (HTTPException, OSError) as error:
             return Retry(describe(error))
         if not isinstance(answer, tuple):
             return answer
@@ -301,7 +300,7 @@ class OtlpSink:
     def close(self) -> None:
         """Close the connections."""
         for way in self._ways.values():
-            way.pool.close()
+            way.close()
         self._ways.clear()
         for channel in self._channels.values():
             channel.close()

@@ -5,11 +5,14 @@ Source: OpenTelemetry protocol specification, "OTLP/HTTP".
 
 from __future__ import annotations
 
+from time import monotonic, time
+
 from .base import Refused, Retry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from http.client import HTTPConnection, HTTPMessage
+    from socket import socket
     from typing import Any
 
     from ..settings_otlp import OtlpTarget
@@ -18,68 +21,135 @@ if TYPE_CHECKING:
 RETRYABLE = frozenset({429, 502, 503, 504})
 """Answers after which the same request may succeed (OTLP/HTTP, "Failures")."""
 
+_MAY_STAND = "%/:@!$&'()*+,;=~-._"
 _MAX_ANSWER = 65_536  # bytes of an answer that are read: a partial success is a few hundred
 
 
-class Way:
-    """What all requests to one target have in common, made once: that alone took a third of the time."""
+class ConnectTimeoutError(TimeoutError):
+    """There was no connection within the timeout."""
 
-    __slots__ = ("headers", "path", "pool", "retries", "timeout")
+
+class Way:
+    """The way to one target, kept open: a connection, and what all requests have in common.
+
+    Attributes:
+        headers: What each request carries.
+        url: The target as it is sent: percent-encoded where it was not.
+    """
+
+    __slots__ = ("_connection", "_path", "_target", "headers", "url")
 
     def __init__(self, target: OtlpTarget) -> None:
-        from urllib3 import PoolManager, Timeout
-        from urllib3 import Retry as Retries
-        from urllib3.util import parse_url
-
-        options: dict[str, Any] = {}
-        if target.certificate:
-            options["ca_certs"] = target.certificate
-        if target.client_certificate:
-            options["cert_file"] = target.client_certificate
-        if target.client_key:
-            options["key_file"] = target.client_key
-        self.pool = PoolManager(num_pools=1, maxsize=1, **options).connection_from_url(target.url)
-        self.path = parse_url(target.url).request_uri
+        self._target = target
+        self._connection: HTTPConnection | None = None
+        self.url, self._path = sendable(target.url)
         kind = "application/json" if target.protocol == "http/json" else "application/x-protobuf"
         self.headers = {"content-type": kind, "user-agent": user_agent(), **target.headers}
         if target.compression == "gzip":
             self.headers["content-encoding"] = "gzip"
-        self.retries = Retries(False, redirect=False)
-        self.timeout = Timeout(target.timeout)
 
-    def post(self, body: bytes) -> tuple[int, Mapping[str, str], bytes] | Result:
+    def post(self, body: bytes) -> tuple[int, HTTPMessage, bytes] | Result:
         """Post a body; return the answer's status, headers and body, or what it means that nothing could be posted.
 
         Raises:
-            HTTPError: urllib3's: there was no answer.
+            HTTPException: http.client's: the answer was none.
             OSError: There was none.
         """
         return self.exchange(self.headers, body)
 
-    def exchange(self, headers: dict[str, str], body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+    def exchange(self, headers: dict[str, str], body: bytes) -> tuple[int, HTTPMessage, bytes]:
         """Post a body with these headers, and read the answer."""
-        answer = self.pool.urlopen(
-            "POST", self.path, body=body, headers=headers, timeout=self.timeout, retries=self.retries,
-            redirect=False, preload_content=False,
-        )  # fmt: skip
+        from http.client import IncompleteRead
+
+        connection = self._connected()
+        whole = False
         try:
+            connection.request("POST", self._path, body, headers)
+            answer = connection.getresponse()
             data = answer.read(_MAX_ANSWER)
             # a connection can only be used again when its answer was read to the end
-            if answer.length_remaining != 0 and answer.read(1):
-                answer.close()
+            end = answer.isclosed() or not answer.read(1)
+            if end and answer.length:
+                raise IncompleteRead(data, answer.length)
+            whole = end
         finally:
-            answer.release_conn()
+            if not whole:
+                connection.close()
         return answer.status, answer.headers, data
+
+    def _connected(self) -> HTTPConnection:
+        """Return the connection, made anew where the other side has closed it meanwhile."""
+        connection = self._connection
+        if connection is None:
+            connection = self._connection = self._make()
+        elif connection.sock is not None and _readable(connection.sock):
+            connection.close()
+        left: float = self._target.timeout
+        if connection.sock is None:
+            left += monotonic()
+            try:
+                connection.connect()
+            except TimeoutError as error:
+                raise ConnectTimeoutError(error) from None
+            left -= monotonic()
+        connection.sock.settimeout(max(0.001, left))
+        return connection
+
+    def _make(self) -> HTTPConnection:
+        from http.client import HTTPConnection, HTTPSConnection
+        from urllib.parse import urlsplit
+
+        target, parts = self._target, urlsplit(self.url)
+        host = parts.hostname or "localhost"
+        if parts.scheme != "https":
+            return HTTPConnection(host, parts.port, timeout=target.timeout)
+        from ssl import create_default_context
+
+        context = create_default_context(cafile=target.certificate or None)
+        context.set_alpn_protocols(["http/1.1"])
+        if target.client_certificate:
+            context.load_cert_chain(target.client_certificate, target.client_key or None)
+        return HTTPSConnection(host, parts.port, timeout=target.timeout, context=context)
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
 
     def unready(self) -> str:
         """Return why nothing can be posted, wherever the target is; empty when it can."""
         return ""
 
-    def refused(self, status: int, headers: Mapping[str, str], data: bytes) -> Result:
+    def refused(self, status: int, headers: HTTPMessage, data: bytes) -> Result:
         """Say what an answer that is no success means (OTLP/HTTP, "Failures")."""
         if status in RETRYABLE:
             return Retry(f"http {status}", retry_after(headers.get("retry-after")))
         return Refused(f"http {status}{error_text(headers.get('content-type'), data)}")
+
+
+def sendable(url: str) -> tuple[str, str]:
+    """Return a URL, and its part behind the host, as they may be sent: percent-encoded where they have to be.
+
+    Source: RFC 3986, sections 2.1 and 6.2.2.1.
+    """
+    import re
+    from urllib.parse import quote, urlsplit
+
+    parts = urlsplit(url)
+    path = quote(parts.path or "/", _MAY_STAND)
+    if parts.query:
+        path += f"?{quote(parts.query, _MAY_STAND + '?')}"
+    path = re.sub("%([0-9A-Fa-f]{2})?", lambda found: found[0].upper() if found[1] else "%25", path)
+    return f"{parts.scheme}://{parts.netloc}{path}", path
+
+
+def _readable(connection: socket) -> bool:
+    """Tell whether there is something to read where nothing was asked: mostly that the other side has closed."""
+    import select
+
+    poll = select.poll()  # not select(), which fails for descriptors above 1023
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def user_agent() -> str:
@@ -104,6 +174,7 @@ def describe(error: BaseException) -> str:
         "ReadTimeoutError": "read timeout",
         "TimeoutError": "timeout",
         "ProtocolError": "connection broken",
+        "IncompleteRead": "connection broken",
         "RemoteDisconnected": "connection closed without an answer",
         "ConnectionRefusedError": "connection refused",
         "ConnectionResetError": "connection reset",
@@ -118,11 +189,14 @@ def retry_after(text: str | None) -> float | None:
     malformed."""
     if not text:
         return None
-    try:
-        from urllib3.util.retry import Retry as Parser
+    from email.utils import parsedate_to_datetime
 
-        return float(Parser().parse_retry_after(text.strip()))
-    except Exception:  # noqa: BLE001 - a malformed header is as good as none
+    text = text.strip()
+    try:
+        if text.isascii() and text.isdigit():
+            return float(text)
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time())
+    except (ValueError, OverflowError):  # a malformed header is as good as none
         return None
 
 

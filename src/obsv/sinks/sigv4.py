@@ -17,7 +17,7 @@ from .base import Retry
 from .otlp_http import Way, error_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from http.client import HTTPMessage
 
     from ..settings import Settings
     from ..settings_otlp import OtlpTarget
@@ -94,9 +94,6 @@ class SignedWay(Way):
 
     def __init__(self, target: OtlpTarget, service: str, region: str, settings: Settings, access: Access) -> None:
         super().__init__(target)
-        from urllib3.util import parse_url
-
-        self.url = parse_url(target.url).url  # as it is sent: urllib3 encodes what was not
         self.service = service
         self.action = _ACTIONS[service]
         self.access = access
@@ -113,7 +110,7 @@ class SignedWay(Way):
         self.stream.group = self.headers.setdefault("x-aws-log-group", self.stream.group)
         self.stream.stream = self.headers.setdefault("x-aws-log-stream", self.stream.stream)
 
-    def post(self, body: bytes) -> tuple[int, Mapping[str, str], bytes] | Result:
+    def post(self, body: bytes) -> tuple[int, HTTPMessage, bytes] | Result:
         """Send a body; where AWS does not take the credentials, once more with those found anew."""
         try:
             answer = self.exchange(self.signed(body), body)
@@ -143,7 +140,7 @@ class SignedWay(Way):
             return failure(error, self.action, self.resource()).reason or type(error).__name__
         return ""
 
-    def refused(self, status: int, headers: Mapping[str, str], data: bytes) -> Result:
+    def refused(self, status: int, headers: HTTPMessage, data: bytes) -> Result:
         """Say what an answer that is no success means."""
         code, message = _problem(headers, data)
         if code == "ResourceNotFoundException" and self.stream is not None:
@@ -160,11 +157,11 @@ class SignedWay(Way):
         return "*" if self.stream is None else self.stream.arn(self.action)
 
 
-def _code(answer: tuple[int, Mapping[str, str], bytes]) -> str:
+def _code(answer: tuple[int, HTTPMessage, bytes]) -> str:
     return _problem(answer[1], answer[2])[0]
 
 
-def _problem(headers: Mapping[str, str], data: bytes) -> tuple[str, str]:
+def _problem(headers: HTTPMessage, data: bytes) -> tuple[str, str]:
     """Read AWS's code and message: JSON as most services answer, XML, or OTLP's own ``Status``."""
     code = headers.get("x-amzn-errortype") or ""
     message = error_text(headers.get("content-type"), data)
