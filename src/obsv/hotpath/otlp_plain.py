@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 
 from .errors import safe_text
-from .wire import Writer, utf8, varint
+from .wire import MAX_INT, Writer, utf8, varint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,11 +63,11 @@ def plain_span(span: Span) -> bytes | None:
             if kind is str:
                 parts.append(_fields.get(key, _none).get(value) or _text(key, value))
             elif kind is int:
-                if value < _RECURRING:
-                    parts.append(_fields.get(key, _none).get(value) or _number(key, value))
-                else:
+                if _RECURRING <= value <= MAX_INT:
                     written = _lengths[value] if value < 2048 else varint(value)
                     parts += (_numbers.get(key) or _starts(key))[len(written)], written
+                else:
+                    parts.append(_fields.get(key, _none).get(value) or _number(key, value))
             elif kind is bool:
                 parts.append((_yes if value else _no).get(key) or _flag(key, value))
             elif kind is float:

@@ -72,14 +72,14 @@ def test_what_it_remembers_is_bounded() -> None:
 from obsv.hotpath import otlp_plain as plain, span
 for number in range(10_000):
     made = span.new_span(span.SCOPE, f"name {number}", 0)
-    made.attributes = {f"key {number}": f"text {number}", f"n {number}": 5}
+    made.attributes = {f"key {number}": f"text {number}", f"n {number}": 5, f"big {number}": 5000}
     made.attributes |= {f"yes {number}": True, f"no {number}": False}
     plain.plain_span(made)
-kept = [plain._names, plain._keys, plain._yes, plain._no]
+kept = [plain._names, plain._keys, plain._yes, plain._no, plain._numbers]
 print(*[len(each) for each in kept], sum(map(len, plain._fields.values())))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert done.stdout.split() == ["4000"] * 5
+    assert done.stdout.split() == ["4000"] * 6
 
 
 def test_a_span_with_more_than_that_is_left_to_the_other() -> None:
