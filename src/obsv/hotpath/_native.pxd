@@ -171,9 +171,15 @@ cdef extern from *:
         return (unsigned char *)PyBytes_AS_STRING(*held);
     }
     #define obsv_bytes_drop(held) Py_CLEAR(*(held))
+    /* A large one keeps its memory for as long as it lives, a moment: given back in part, it would come anew from the
+       system for each batch, page by page (glibc's mallopt(3), M_MMAP_THRESHOLD: it grows to what is freed at once). */
+    #define OBSV_LARGE 65536
     static inline PyObject *obsv_bytes_take(PyObject **held, Py_ssize_t size) {
         if (!*held) return PyBytes_FromStringAndSize(NULL, 0);
-        if (size != PyBytes_GET_SIZE(*held) && _PyBytes_Resize(held, size) < 0) return NULL;
+        if (size > OBSV_LARGE) {
+            Py_SET_SIZE(*held, size);
+            PyBytes_AS_STRING(*held)[size] = 0;
+        } else if (size != PyBytes_GET_SIZE(*held) && _PyBytes_Resize(held, size) < 0) return NULL;
         PyObject *made = *held;
         *held = NULL;
         return made;
