@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 import socket
 import ssl
+import subprocess
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -222,6 +226,51 @@ def test_a_server_of_another_name(peer: Callable[..., Peer], sink: Callable[...,
     assert server.heads == []
 
 
+def test_a_handshake_that_fails_once(
+    peer: Callable[..., Peer], sink: Callable[..., OtlpSink], pems: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = peer(context=served(pems))
+    made, batch = sink(f"https://localhost:{server.port}", **{f"{OTLP}CERTIFICATE": str(pems / "server.pem")}), one()
+    right = server.context
+    server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # without a certificate nobody agrees on a cipher
+    assert type(made.send(batch)) is Retry
+    server.context = right
+    assert type(made.send(batch)) is Sent
+
+
+def test_certificates_that_are_replaced(
+    peer: Callable[..., Peer], sink: Callable[..., OtlpSink], pems: Path, tmp_path: Path
+) -> None:
+    server = peer(context=served(pems), close=1)
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_bytes((pems / "client.pem").read_bytes())
+    made, batch = sink(f"https://localhost:{server.port}", **{f"{OTLP}CERTIFICATE": str(trusted)}), one()
+    assert type(made.send(batch)) is Retry
+    trusted.write_bytes((pems / "server.pem").read_bytes())
+    os.utime(trusted, ns=(1, 1))
+    assert type(made.send(batch)) is Sent
+
+
+def test_a_name_with_a_dot_at_its_end(peer: Callable[..., Peer], sink: Callable[..., OtlpSink], pems: Path) -> None:
+    server = peer(context=served(pems))
+    made = sink(f"https://localhost.:{server.port}", **{f"{OTLP}CERTIFICATE": str(pems / "server.pem")})
+    assert type(made.send(one())) is Sent
+
+
+def test_an_encrypted_key_asks_nobody(
+    peer: Callable[..., Peer], sink: Callable[..., OtlpSink], pems: Path, tmp_path: Path
+) -> None:
+    server = peer(context=served(pems, strict=True))
+    key = tmp_path / "encrypted.key"
+    command = ["openssl", "ec", "-in", str(pems / "client.key"), "-aes256", "-passout", "pass:x", "-out", str(key)]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    pair = {f"{OTLP}CLIENT_CERTIFICATE": str(pems / "client.pem"), f"{OTLP}CLIENT_KEY": str(key)}
+    trusted = {f"{OTLP}CERTIFICATE": str(pems / "server.pem")}
+    result = sink(f"https://localhost:{server.port}", **trusted, **pair).send(one())
+    assert type(result) is Retry
+    assert result.reason.startswith("SSLError: ")
+
+
 def test_a_client_that_signs_in(peer: Callable[..., Peer], sink: Callable[..., OtlpSink], pems: Path) -> None:
     server = peer(context=served(pems, strict=True))
     url, trusted = f"https://localhost:{server.port}", {f"{OTLP}CERTIFICATE": str(pems / "server.pem")}
@@ -236,6 +285,51 @@ def test_a_file_that_is_no_certificate(peer: Callable[..., Peer], sink: Callable
     result = sink(f"https://localhost:{server.port}", **{f"{OTLP}CERTIFICATE": str(pems / "empty")}).send(one())
     assert type(result) is Retry
     assert server.connections == 0
+
+
+def test_an_answer_before_the_whole_body_was_sent(sink: Callable[..., OtlpSink]) -> None:
+    answer = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(1_000)
+                connection.sendall(answer)
+                connection.shutdown(socket.SHUT_WR)
+                time.sleep(0.2)  # the answer has arrived before what closes the way of the body
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        batch = Batch("traces", [Recorder().trace(text="x" * 4_000_000)], {})
+        result = sink(f"http://127.0.0.1:{listening.getsockname()[1]}").send(batch)
+        thread.join(10)
+    assert (type(result), result.reason) == (Refused, "http 401")
+
+
+def test_an_answer_that_was_compressed(peer: Callable[..., Peer], sink: Callable[..., OtlpSink]) -> None:
+    said = gzip.compress(b"\x0a\x0d\x08\x01\x12\x09too large")
+    server = peer(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said))
+    result = sink(f"http://127.0.0.1:{server.port}").send(Batch("traces", [Recorder().trace(children=1)], {}))
+    assert (type(result), result.rejected, result.reason) == (Sent, 1, "partial success: too large")
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64])
+def test_a_host_that_can_be_none(sink: Callable[..., OtlpSink], host: str) -> None:
+    assert type(sink(f"http://{host}:4318").send(one())) is Retry
+
+
+def test_an_ipv6_address_without_a_port(sink: Callable[..., OtlpSink], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def refuse(address: Any, *_: Any, **__: Any) -> None:
+        asked.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    assert sink("http://[fd00::1]").send(one()).reason == "connection refused"
+    assert sink("https://[2001:db8::abc]").send(one()).reason == "connection refused"
+    assert asked == [("fd00::1", 80), ("2001:db8::abc", 443)]
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\\"), max_size=30))

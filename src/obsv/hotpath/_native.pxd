@@ -171,8 +171,8 @@ cdef extern from *:
         return (unsigned char *)PyBytes_AS_STRING(*held);
     }
     #define obsv_bytes_drop(held) Py_CLEAR(*(held))
-    /* A large one keeps its memory for as long as it lives, a moment: given back in part, it would come anew from the
-       system for each batch, page by page (glibc's mallopt(3), M_MMAP_THRESHOLD: it grows to what is freed at once). */
+    /* A large one keeps its memory until it is sent, though it fills only half of it: given back in part, it would come
+       anew from the system for each batch, page by page (glibc's mallopt(3), M_MMAP_THRESHOLD: it grows to what is freed at once). */
     #define OBSV_LARGE 65536
     static inline PyObject *obsv_bytes_take(PyObject **held, Py_ssize_t size) {
         if (!*held) return PyBytes_FromStringAndSize(NULL, 0);

@@ -176,9 +176,9 @@ class BoundedQueue:
         count = held = 0
         while count < most:
             if at >= len(ready):
+                self.at = at = 0  # before the lists change: a signal handler's exception may end this in the middle
                 self.ready = ready = self.items
                 self.items = []
-                at = 0
                 if not ready:
                     # An interpreted ``+=`` between two threads could in theory lose an update: an empty queue sets it
                     # right.

@@ -52,6 +52,8 @@ class Batch:
     @property
     def items(self) -> list[Any]:
         """What is sent, traces as lists."""
+        if self.signal not in ("traces", "spans"):
+            return self.entries
         if self._items is None:
             self._items = [[entry] if type(entry) is Span else entry for entry in self.entries]
         return self._items

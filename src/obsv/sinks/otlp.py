@@ -68,6 +68,7 @@ class OtlpSink:
         "urllib.parse",
         "re",
         "select",
+        "encodings.idna",
         "ssl",
         "zlib",
         "traceback",
@@ -223,7 +224,7 @@ class OtlpSink:
         way = self._way(target)
         try:
             answer = way.post(body)
-        except (HTTPException, OSError) as error:
+        except (HTTPException, OSError, ValueError) as error:  # ValueError: a host that can be none
             return Retry(describe(error))
         if not isinstance(answer, tuple):
             return answer

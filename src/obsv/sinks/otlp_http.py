@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from http.client import HTTPConnection, HTTPMessage
     from socket import socket
+    from ssl import SSLContext
     from typing import Any
 
     from ..settings_otlp import OtlpTarget
@@ -37,11 +38,13 @@ class Way:
         url: The target as it is sent: percent-encoded where it was not.
     """
 
-    __slots__ = ("_connection", "_path", "_target", "headers", "url")
+    __slots__ = ("_changed", "_connection", "_path", "_target", "_tls", "headers", "url")
 
     def __init__(self, target: OtlpTarget) -> None:
         self._target = target
         self._connection: HTTPConnection | None = None
+        self._tls: SSLContext | None = None
+        self._changed: list[int] = []
         self.url, self._path = sendable(target.url)
         kind = "application/json" if target.protocol == "http/json" else "application/x-protobuf"
         self.headers = {"content-type": kind, "user-agent": user_agent(), **target.headers}
@@ -64,57 +67,92 @@ class Way:
         connection = self._connected()
         whole = False
         try:
-            connection.request("POST", self._path, body, headers)
+            try:
+                connection.request("POST", self._path, body, headers)
+                sent = True
+            except (BrokenPipeError, ConnectionResetError):  # who does not want the whole body may have said why
+                sent = False
             answer = connection.getresponse()
             data = answer.read(_MAX_ANSWER)
             # a connection can only be used again when its answer was read to the end
             end = answer.isclosed() or not answer.read(1)
             if end and answer.length:
                 raise IncompleteRead(data, answer.length)
-            whole = end
+            whole = sent and end
         finally:
             if not whole:
-                connection.close()
-        return answer.status, answer.headers, data
+                self.close()
+        return answer.status, answer.headers, _decoded(data, answer.headers)
 
     def _connected(self) -> HTTPConnection:
         """Return the connection, made anew where the other side has closed it meanwhile."""
         connection = self._connection
-        if connection is None:
-            connection = self._connection = self._make()
-        elif connection.sock is not None and _readable(connection.sock):
-            connection.close()
+        if connection is not None and (connection.sock is None or _readable(connection.sock)):
+            self.close()
+            connection = None
         left: float = self._target.timeout
-        if connection.sock is None:
+        if connection is None:
             left += monotonic()
-            try:
-                connection.connect()
-            except TimeoutError as error:
-                raise ConnectTimeoutError(error) from None
+            connection = self._connect()
             left -= monotonic()
         connection.sock.settimeout(max(0.001, left))
         return connection
 
-    def _make(self) -> HTTPConnection:
-        from http.client import HTTPConnection, HTTPSConnection
+    def _connect(self) -> HTTPConnection:
+        """Make a connection."""
+        from http.client import HTTPConnection
         from urllib.parse import urlsplit
 
-        target, parts = self._target, urlsplit(self.url)
-        host = parts.hostname or "localhost"
-        if parts.scheme != "https":
-            return HTTPConnection(host, parts.port, timeout=target.timeout)
+        parts = urlsplit(self.url)
+        secure = parts.scheme == "https"
+        usual = 443 if secure else 80
+        host = (parts.hostname or "localhost").replace("%25", "%")  # the zone of an IPv6 address (RFC 6874)
+        # http.client would take the end of an IPv6 address for a port where it is given none.
+        connection = HTTPConnection(host, parts.port or usual, timeout=self._target.timeout)
+        connection.default_port = usual  # type: ignore[misc]
+        try:
+            connection.connect()
+            if secure:
+                connection.sock = self._context().wrap_socket(connection.sock, server_hostname=host.rstrip("."))
+        except TimeoutError as error:
+            connection.close()
+            raise ConnectTimeoutError(error) from None
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        return connection
+
+    def _context(self) -> SSLContext:
+        """Return what TLS goes by.
+
+        It is kept, because reading the system's certificates takes tens of milliseconds, and made anew when one of the
+        target's files has changed: certificates that are valid for hours are replaced while the program runs.
+        """
+        from os import stat
         from ssl import create_default_context
 
+        target = self._target
+        files = (target.certificate, target.client_certificate, target.client_key)
+        changed = [stat(file).st_mtime_ns for file in files if file]
+        if self._tls is not None and changed == self._changed:
+            return self._tls
         context = create_default_context(cafile=target.certificate or None)
         context.set_alpn_protocols(["http/1.1"])
         if target.client_certificate:
-            context.load_cert_chain(target.client_certificate, target.client_key or None)
-        return HTTPSConnection(host, parts.port, timeout=target.timeout, context=context)
+            # With a password, though a wrong one, OpenSSL does not ask for that of an encrypted key on the terminal.
+            context.load_cert_chain(target.client_certificate, target.client_key or None, password="")
+        self._tls, self._changed = context, changed
+        return context
 
     def close(self) -> None:
         """Close the connection."""
-        if self._connection is not None:
-            self._connection.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.close()
+            except OSError:  # somebody has closed its descriptor
+                pass
 
     def unready(self) -> str:
         """Return why nothing can be posted, wherever the target is; empty when it can."""
@@ -143,6 +181,18 @@ def sendable(url: str) -> tuple[str, str]:
     return f"{parts.scheme}://{parts.netloc}{path}", path
 
 
+def _decoded(data: bytes, headers: HTTPMessage) -> bytes:
+    """Return a body as it was before a proxy compressed it, which nobody had asked it for; a bounded part of it."""
+    if (headers.get("content-encoding") or "").strip().lower() != "gzip":
+        return data
+    import zlib
+
+    try:
+        return zlib.decompressobj(31).decompress(data, _MAX_ANSWER)
+    except zlib.error:
+        return data
+
+
 def _readable(connection: socket) -> bool:
     """Tell whether there is something to read where nothing was asked: mostly that the other side has closed."""
     import select
@@ -168,7 +218,7 @@ def describe(error: BaseException) -> str:
             break
         inner = following
     name = type(inner).__name__
-    known = {
+    known = {  # some are urllib3's, which botocore sends by
         "NewConnectionError": "connection refused",
         "ConnectTimeoutError": "connect timeout",
         "ReadTimeoutError": "read timeout",
@@ -178,6 +228,7 @@ def describe(error: BaseException) -> str:
         "RemoteDisconnected": "connection closed without an answer",
         "ConnectionRefusedError": "connection refused",
         "ConnectionResetError": "connection reset",
+        "BrokenPipeError": "connection broken",
         "NameResolutionError": "unknown host",
         "gaierror": "unknown host",
     }
@@ -189,13 +240,15 @@ def retry_after(text: str | None) -> float | None:
     malformed."""
     if not text:
         return None
+    from datetime import UTC
     from email.utils import parsedate_to_datetime
 
     text = text.strip()
     try:
         if text.isascii() and text.isdigit():
-            return float(text)
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time())
+            return min(float(text), 1e9)
+        date = parsedate_to_datetime(text)
+        return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - time())
     except (ValueError, OverflowError):  # a malformed header is as good as none
         return None
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import pytest
+
 from obsv.hotpath.queue import BoundedQueue
 from obsv.hotpath.span import SCOPE, new_span
 from obsv.pipeline.batch import Batch
@@ -55,6 +57,19 @@ def test_a_take_that_a_signal_handler_ended_leaves_the_rest() -> None:
     assert queue.take(9) == ["c"]
     assert queue.take(9) == []
     assert (queue.records, queue.bytes) == (0, 0)
+
+
+def test_a_take_that_ends_after_it_has_changed_lists_leaves_the_rest() -> None:
+    queue = make()
+    queue.put("a", 1, 1)
+    assert queue.take(9) == ["a"]
+    queue.put("b", 1, 1)
+    queue.items.append(("an entry that raises",))
+    queue.put("c", 1, 1)
+    with pytest.raises(ValueError, match="unpack"):
+        queue.take(9)
+    queue.put("d", 1, 1)
+    assert queue.take(9) == ["c", "d"]
 
 
 def test_too_many_records() -> None:

@@ -94,8 +94,9 @@ class Client:
             if self.access is not None:
                 base, headers = self._signed(self.access, path, body, headers)
             parts = urlsplit(base + path)
-            make = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-            connection = make(parts.hostname or "", parts.port, timeout=TIMEOUT)
+            make, usual = (HTTPSConnection, 443) if parts.scheme == "https" else (HTTPConnection, 80)
+            # Given no port, it would take the end of an IPv6 address for one.
+            connection = make(parts.hostname or "", parts.port or usual, timeout=TIMEOUT)
         except ValueError as error:
             raise AskingError(str(error)) from error
         try:
