@@ -251,7 +251,11 @@ def test_certificates_that_are_replaced(
     assert type(made.send(batch)) is Sent
 
 
-def test_a_name_with_a_dot_at_its_end(peer: Callable[..., Peer], sink: Callable[..., OtlpSink], pems: Path) -> None:
+def test_a_name_with_a_dot_at_its_end(
+    peer: Callable[..., Peer], sink: Callable[..., OtlpSink], pems: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_up = socket.getaddrinfo  # which not on every machine knows localhost by this name
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *more: look_up(host.rstrip("."), *more))
     server = peer(context=served(pems))
     made = sink(f"https://localhost.:{server.port}", **{f"{OTLP}CERTIFICATE": str(pems / "server.pem")})
     assert type(made.send(one())) is Sent

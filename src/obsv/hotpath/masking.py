@@ -211,13 +211,9 @@ class Masker(Guard):
             span.name = self.found(None, span.name)
         if cython.compiled and span.told is None:
             for index in range(span.slots.held):  # type: ignore[attr-defined]
-                if not self.always and slot_harmless(  # with rules of others every text is looked at
-                    cython.address(span.slots),
-                    index,
-                    self.recent,
-                    self.texts,
-                    self.numbers,  # type: ignore[attr-defined]
-                ):
+                slots = cython.address(span.slots)  # type: ignore[attr-defined]
+                # With rules of others every text is looked at.
+                if not self.always and slot_harmless(slots, index, self.recent, self.texts, self.numbers):
                     continue
                 key: str = slots_get(cython.address(span.slots), 2 * index)  # type: ignore[attr-defined]
                 value = slots_get(cython.address(span.slots), 2 * index + 1)  # type: ignore[attr-defined]

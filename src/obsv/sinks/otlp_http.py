@@ -109,11 +109,12 @@ class Way:
         host = (parts.hostname or "localhost").replace("%25", "%")  # the zone of an IPv6 address (RFC 6874)
         # http.client would take the end of an IPv6 address for a port where it is given none.
         connection = HTTPConnection(host, parts.port or usual, timeout=self._target.timeout)
-        connection.default_port = usual  # type: ignore[misc]
+        connection.default_port = usual
+        context = self._context() if secure else None
         try:
             connection.connect()
-            if secure:
-                connection.sock = self._context().wrap_socket(connection.sock, server_hostname=host.rstrip("."))
+            if context is not None:
+                connection.sock = context.wrap_socket(connection.sock, server_hostname=host.rstrip("."))
         except TimeoutError as error:
             connection.close()
             raise ConnectTimeoutError(error) from None
