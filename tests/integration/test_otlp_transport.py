@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import select
 import socket
 import ssl
 import subprocess
@@ -135,6 +136,18 @@ def test_a_connection_that_was_closed_between_two_batches_is_made_anew(
         assert type(made.send(one())) is Sent
         assert server.closed.wait(10)
         assert server.connections == number
+
+
+def test_a_connection_is_used_again_where_nothing_polls(
+    peer: Callable[..., Peer], sink: Callable[..., OtlpSink], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(select, "poll")  # as eventlet does
+    server = peer(close=2)
+    made = sink(f"http://127.0.0.1:{server.port}")
+    assert [type(made.send(one())) for _ in range(2)] == [Sent, Sent]
+    assert server.closed.wait(10)
+    assert type(made.send(one())) is Sent
+    assert server.connections == 2
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ cdef extern from *:
     }
     #define obsv_bytes_drop(held) Py_CLEAR(*(held))
     /* A large one keeps its memory until it is sent, though it fills only half of it: given back in part, it would come
-       anew from the system for each batch, page by page (glibc's mallopt(3), M_MMAP_THRESHOLD: it grows to what is freed at once). */
+       anew from the system for each batch, page by page (mallopt(3), M_MMAP_THRESHOLD: it grows to what is freed). */
     #define OBSV_LARGE 65536
     static inline PyObject *obsv_bytes_take(PyObject **held, Py_ssize_t size) {
         if (!*held) return PyBytes_FromStringAndSize(NULL, 0);
@@ -403,6 +403,7 @@ cdef extern from *:
     int slots_copy "obsv_slots_copy"(obsv_slots *slots, dict told) except -1
     object slots_get "obsv_slots_get"(obsv_slots *slots, int index)
     object flat "obsv_flat"(dict attributes)
+    int RECENT "OBSV_RECENT"
     bint met "obsv_met"(list recent, object met) noexcept
     void meet "obsv_meet"(list recent, object met) noexcept
     bint slot_harmless "obsv_slot_harmless"(obsv_slots *slots, int index, list names, list texts, bint numbers) noexcept

@@ -26,7 +26,16 @@ else:
 
 if cython.compiled:
     from cython.cimports.cpython.bytes import PyBytes_AS_STRING
-    from cython.cimports.obsv.hotpath._native import meet, met, slot_harmless, slots_get, slots_put, small, utf8_of
+    from cython.cimports.obsv.hotpath._native import (
+        RECENT,
+        meet,
+        met,
+        slot_harmless,
+        slots_get,
+        slots_put,
+        small,
+        utf8_of,
+    )
     from cython.cimports.obsv.hotpath._scan import suspicious
 else:
     from .masking_plain import all_known, remember, span_known, suspicious
@@ -53,8 +62,8 @@ class Masker(Guard):
 
     def __init__(self, table: bytes, mask: str, numbers: bool, always: bool) -> None:
         self.names: dict[Any, bool] = {}
-        self.recent: Any = [None] * 256 if cython.compiled else set()
-        self.texts: Any = [None] * 256 if cython.compiled else set()
+        self.recent: Any = [None] * RECENT if cython.compiled else set()
+        self.texts: Any = [None] * RECENT if cython.compiled else set()
         self.table = table
         self.always = always
         self.numbers = numbers

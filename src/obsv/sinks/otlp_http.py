@@ -198,6 +198,8 @@ def _readable(connection: socket) -> bool:
     """Tell whether there is something to read where nothing was asked: mostly that the other side has closed."""
     import select
 
+    if not hasattr(select, "poll"):  # eventlet takes it away
+        return bool(select.select([connection], [], [], 0)[0])
     poll = select.poll()  # not select(), which fails for descriptors above 1023
     poll.register(connection, select.POLLIN)
     return bool(poll.poll(0))
