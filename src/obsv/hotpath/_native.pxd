@@ -100,6 +100,20 @@ cdef extern from *:
         slots->held++;
         return 1;
     }
+    /* Names and values in turn into slots that hold none yet, where all are plain; the names differ. 0: nothing is done. */
+    static inline int obsv_slots_fill(obsv_slots *slots, PyObject *facts, Py_ssize_t longest, Py_ssize_t most) {
+        if (facts == Py_None || slots->held) return 0;
+        Py_ssize_t size = PyTuple_GET_SIZE(facts);
+        PyObject **fact = &PyTuple_GET_ITEM(facts, 0), **end = fact + size;
+        if (size & 1 || size > 2 * OBSV_SLOTS || size > 2 * most) return 0;
+        for (; fact < end; fact += 2) {
+            if (!obsv_plain(fact[0], fact[1], longest)) return 0;
+            obsv_hash(fact[0]); /* it is compared later */
+        }
+        for (Py_ssize_t at = 0; at < size; at++) slots->pairs[at] = Py_NewRef(PyTuple_GET_ITEM(facts, at));
+        slots->held = (int)(size / 2);
+        return 1;
+    }
     static inline void obsv_slots_clear(obsv_slots *slots) {
         int held = slots->held, near = held < OBSV_SLOTS ? held : OBSV_SLOTS;
         slots->held = 0;
@@ -315,9 +329,21 @@ cdef extern from *:
         memcpy(at, first, (size_t)(end - first));
         return at + (end - first);
     }
+    static inline unsigned char *obsv_put_hex8(unsigned char *at, uint64_t digits) { /* 8 characters */
+    #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        digits = (digits & 0xFFFF) << 32 | digits >> 16; /* a digit a byte, the highest in the lowest one, all at once */
+        digits = (digits & 0x000000FF000000FF) << 16 | (digits >> 8 & 0x000000FF000000FF);
+        digits = (digits & 0x000F000F000F000F) << 8 | (digits >> 4 & 0x000F000F000F000F);
+        uint64_t letters = (digits + 0x0606060606060606) >> 4 & 0x0101010101010101;
+        digits += 0x3030303030303030 + letters * ('a' - '0' - 10);
+        memcpy(at, &digits, 8);
+    #else
+        for (int place = 0; place < 8; place++) at[place] = (unsigned char)"0123456789abcdef"[digits >> (28 - 4 * place) & 15];
+    #endif
+        return at + 8;
+    }
     static inline unsigned char *obsv_put_hex(unsigned char *at, unsigned long long value) { /* 16 characters */
-        for (int shift = 60; shift >= 0; shift -= 4) *at++ = (unsigned char)"0123456789abcdef"[(value >> shift) & 15];
-        return at;
+        return obsv_put_hex8(obsv_put_hex8(at, value >> 32), value & 0xFFFFFFFF);
     }
     /* As `repr` writes it, up to 32 characters; NULL with an exception. What three decimals express exactly needs no search
        for the shortest text: two numbers of up to 15 digits are never the same double. */
@@ -347,14 +373,6 @@ cdef extern from *:
         return at + length;
     }
     /* The headers that carry a trace: W3C's traceparent and X-Ray's. */
-    static inline char *obsv_hex_digits(char *at, uint64_t value, int digits) {
-        for (int shift = 4 * digits - 4; shift >= 0; shift -= 4) *at++ = "0123456789abcdef"[(value >> shift) & 15];
-        return at;
-    }
-    static inline char *obsv_put_text(char *at, const char *text) {
-        while (*text) *at++ = *text++;
-        return at;
-    }
     /* Is this a line of a request's head that carries a trace? For an exact bytes object. */
     static inline int obsv_begins(const char *text, const char *word) { /* word: lower case; whatever the locale */
         for (; *word; text++, word++)
@@ -369,36 +387,80 @@ cdef extern from *:
         }
         return 0;
     }
+    /* Is this the name of a header that carries a trace, in lower case? For an exact str or bytes object. */
+    static inline int obsv_exactly(const char *text, Py_ssize_t length, const char *name, Py_ssize_t size) {
+        return length == size && memcmp(text, name, size) == 0;
+    }
+    static inline int obsv_tells(PyObject *name) {
+        const char *text;
+        Py_ssize_t length;
+        if (PyBytes_CheckExact(name)) {
+            text = PyBytes_AS_STRING(name);
+            length = PyBytes_GET_SIZE(name);
+        } else if (PyUnicode_CheckExact(name) && PyUnicode_IS_COMPACT_ASCII(name)) {
+            text = (const char *)PyUnicode_1BYTE_DATA(name);
+            length = PyUnicode_GET_LENGTH(name);
+        } else
+            return 0;
+        if (*text == 't') return obsv_exactly(text, length, "traceparent", 11) || obsv_exactly(text, length, "tracestate", 10);
+        return *text == 'x' && obsv_exactly(text, length, "x-amzn-trace-id", 15);
+    }
+    #define OBSV_TRACEPARENT 55 /* characters of the values */
+    #define OBSV_XRAY 74
+    static inline unsigned char *obsv_put_text(unsigned char *at, const char *text) {
+        while (*text) *at++ = (unsigned char)*text++;
+        return at;
+    }
+    static inline void obsv_put_traceparent(
+            unsigned char *at, unsigned long long hi, unsigned long long lo, unsigned long long id, int flags) {
+        at = obsv_put_hex(obsv_put_hex(obsv_put_text(at, "00-"), hi), lo);
+        *at++ = '-';
+        at = obsv_put_text(obsv_put_hex(at, id), "-0");
+        *at = (unsigned char)('0' + (flags & 3));
+    }
+    static inline void obsv_put_xray(
+            unsigned char *at, unsigned long long hi, unsigned long long lo, unsigned long long id, int flags) {
+        at = obsv_put_hex8(obsv_put_text(at, "Root=1-"), hi >> 32);
+        *at++ = '-';
+        at = obsv_put_hex(obsv_put_hex8(at, hi & 0xFFFFFFFF), lo);
+        at = obsv_put_hex(obsv_put_text(at, ";Parent="), id);
+        obsv_put_text(at, flags & 1 ? ";Sampled=1" : ";Sampled=0");
+    }
     static inline PyObject *obsv_traceparent(unsigned long long hi, unsigned long long lo, unsigned long long id, int flags) {
-        PyObject *made = PyUnicode_New(55, 127);
-        if (!made) return NULL;
-        char *at = obsv_put_text((char *)PyUnicode_1BYTE_DATA(made), "00-");
-        at = obsv_hex_digits(at, hi, 16);
-        at = obsv_hex_digits(at, lo, 16);
-        *at++ = '-';
-        at = obsv_hex_digits(at, id, 16);
-        *at++ = '-';
-        obsv_hex_digits(at, flags & 3, 2);
+        PyObject *made = PyUnicode_New(OBSV_TRACEPARENT, 127);
+        if (made) obsv_put_traceparent(PyUnicode_1BYTE_DATA(made), hi, lo, id, flags);
         return made;
     }
     static inline PyObject *obsv_xray(unsigned long long hi, unsigned long long lo, unsigned long long id, int flags) {
-        PyObject *made = PyUnicode_New(74, 127);
-        if (!made) return NULL;
-        char *at = obsv_put_text((char *)PyUnicode_1BYTE_DATA(made), "Root=1-");
-        at = obsv_hex_digits(at, hi >> 32, 8);
-        *at++ = '-';
-        at = obsv_hex_digits(at, hi & 0xFFFFFFFF, 8);
-        at = obsv_hex_digits(at, lo, 16);
-        at = obsv_put_text(at, ";Parent=");
-        at = obsv_hex_digits(at, id, 16);
-        obsv_put_text(at, flags & 1 ? ";Sampled=1" : ";Sampled=0");
+        PyObject *made = PyUnicode_New(OBSV_XRAY, 127);
+        if (made) obsv_put_xray(PyUnicode_1BYTE_DATA(made), hi, lo, id, flags);
         return made;
+    }
+    /* A header as the line of a request's head, without its end: traceparent, or X-Ray's. */
+    static inline PyObject *obsv_head_line(
+            int xray, unsigned long long hi, unsigned long long lo, unsigned long long id, int flags) {
+        const char *name = xray ? "X-Amzn-Trace-Id: " : "traceparent: ";
+        PyObject *made = PyBytes_FromStringAndSize(NULL, strlen(name) + (xray ? OBSV_XRAY : OBSV_TRACEPARENT));
+        if (!made) return NULL;
+        unsigned char *at = obsv_put_text((unsigned char *)PyBytes_AS_STRING(made), name);
+        if (xray) obsv_put_xray(at, hi, lo, id, flags);
+        else obsv_put_traceparent(at, hi, lo, id, flags);
+        return made;
+    }
+    /* Has a class of the heap this name of its own; do two classes find the same under it? */
+    static inline int obsv_class_has(PyObject *type, PyObject *name) {
+        return PyType_Check(type) ? PyDict_Contains(((PyTypeObject *)type)->tp_dict, name) : 0;
+    }
+    static inline int obsv_class_same(PyObject *one, PyObject *other, PyObject *name) {
+        return PyType_Check(one) && PyType_Check(other)
+            && _PyType_Lookup((PyTypeObject *)one, name) == _PyType_Lookup((PyTypeObject *)other, name);
     }
     """
     ctypedef struct obsv_slots:
         int held
     bint plain "obsv_plain"(object key, object value, Py_ssize_t longest) noexcept
     bint slots_put "obsv_slots_put"(obsv_slots *slots, object key, object value, Py_ssize_t most) noexcept
+    bint slots_fill "obsv_slots_fill"(obsv_slots *slots, tuple facts, Py_ssize_t longest, Py_ssize_t most) noexcept
     void slots_clear "obsv_slots_clear"(obsv_slots *slots) noexcept
     int slots_copy "obsv_slots_copy"(obsv_slots *slots, dict told) except -1
     object slots_get "obsv_slots_get"(obsv_slots *slots, int index)
@@ -428,6 +490,11 @@ cdef extern from *:
     bint carries "obsv_carries"(bytes line) noexcept
     str traceparent "obsv_traceparent"(unsigned long long hi, unsigned long long lo, unsigned long long id, int flags)
     str xray "obsv_xray"(unsigned long long hi, unsigned long long lo, unsigned long long id, int flags)
+    bint tells "obsv_tells"(object name) noexcept
+    bytes head_line "obsv_head_line"(
+        bint xray, unsigned long long hi, unsigned long long lo, unsigned long long id, int flags)
+    bint class_has "obsv_class_has"(object type, str name) except -1
+    bint class_same "obsv_class_same"(object one, object other, str name) noexcept
     bint small "obsv_small"(object number, long long *value) noexcept
     Py_ssize_t write_bytes "obsv_write_bytes"(int fd, bytes data) noexcept
     bint has_room "obsv_has_room"(int fd) noexcept

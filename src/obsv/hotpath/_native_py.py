@@ -9,6 +9,9 @@ from _thread import _local
 from time import monotonic_ns, sleep, time_ns
 
 __all__ = [
+    "carries",
+    "class_has",
+    "class_same",
     "context_get",
     "context_reset",
     "context_set",
@@ -85,6 +88,31 @@ _CARRYING = (b"traceparent:", b"tracestate:", b"x-amzn-trace-id:")
 def carries(line: bytes) -> bool:
     """Tell whether this is a line of a request's head that carries a trace."""
     return line[:16].lower().startswith(_CARRYING)
+
+
+_TELLING = frozenset(name for word in _CARRYING for name in (word[:-1], word[:-1].decode()))
+
+
+def tells(name: str | bytes) -> bool:
+    """Tell whether this is the name of a header that carries a trace, in lower case."""
+    return name in _TELLING
+
+
+def head_line(xrays: bool, hi: int, lo: int, id64: int, flags: int) -> bytes:
+    """Write ``traceparent``, or X-Ray's header, as the line of a request's head, without its end."""
+    if xrays:
+        return f"X-Amzn-Trace-Id: {xray(hi, lo, id64, flags)}".encode()
+    return f"traceparent: {traceparent(hi, lo, id64, flags)}".encode()
+
+
+def class_has(kind: object, name: str) -> bool:
+    """Tell whether a class has this name of its own."""
+    return isinstance(kind, type) and name in kind.__dict__
+
+
+def class_same(one: object, other: object, name: str) -> bool:
+    """Tell whether two classes find the same under a name."""
+    return getattr(one, name, None) is getattr(other, name, None)
 
 
 def traceparent(hi: int, lo: int, id64: int, flags: int) -> str:

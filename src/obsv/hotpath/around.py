@@ -123,10 +123,10 @@ def around(function: Callable[..., Any], call: Call, method: bool) -> Callable[.
     @cython.locals(span=Span)  # type: ignore[untyped-decorator]
     def call_in_span(*args: Any, **kwargs: Any) -> Any:
         if not call.active or not scope.outlet.enabled:
-            return function(*args, **kwargs)
+            return apply(function, args, kwargs) if cython.compiled else function(*args, **kwargs)
         instance, rest = (args[0], args[1:]) if method and args else (None, args)
         if unless is not None and call.left_out(instance, rest, kwargs):
-            return function(*args, **kwargs)
+            return apply(function, args, kwargs) if cython.compiled else function(*args, **kwargs)
         span: Span = new_span(scope, name, kind)
         try:
             span.enter()

@@ -10,8 +10,21 @@ from _functools import partial  # type: ignore[import-not-found]  # what functoo
 
 from . import faults
 from .aws_parameters import ANSWERS, PARAMETERS, set_other
-from .http_client import left_to_connection, origin, send_context
-from .span import PRODUCER, Scope, Span, current_span
+from .http_client import origin
+from .span import PRODUCER, Scope, Span
+
+if 0:  # seen by the compiler only
+    import cython
+else:
+    from . import shim as cython
+
+if cython.compiled:
+    from cython.cimports.cpython.object import PyObject_Call as apply  # `f(*args, **kwargs)` would copy kwargs again
+    from cython.cimports.obsv.hotpath.http_client import left_to_connection, send_context
+    from cython.cimports.obsv.hotpath.span import current_span
+else:
+    from .http_client import left_to_connection, send_context
+    from .span import current_span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +32,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 WHERE = "patch botocore"
-_MESSAGING = ("SQS.", "SNS.")
+_MAX_OPERATIONS = 1024  # of a client whose names are kept; DynamoDB has 60, EC2 700
 
 SENDING = {
     ("SQS", "SendMessage"),
@@ -42,18 +55,20 @@ def emitting(
             parameters to use.
     """
 
+    @cython.locals(span=Span, name=str)  # type: ignore[untyped-decorator]
     def _emit_api_params(*args: Any, **kwargs: Any) -> Any:
-        parameters = function(*args, **kwargs)
+        parameters = apply(function, args, kwargs) if cython.compiled else function(*args, **kwargs)
         if switch.active:
             try:
                 span = current_span()
-                if span.scope is scope and span.name[:4] in _MESSAGING:
+                name = span.name if span.scope is scope else ""
+                if name.startswith("SQS.") or name.startswith("SNS."):  # noqa: PIE810 - a tuple is dearer, compiled
                     return changed(span, parameters, args, kwargs)
             except Exception as error:  # noqa: BLE001 - never into user code
                 faults.report(WHERE, error)
         return parameters
 
-    return _emit_api_params
+    return _emit_api_params  # type: ignore[no-any-return]
 
 
 def preparing(function: Callable[..., Any], switch: Any, scope: Scope) -> Callable[..., Any]:
@@ -64,7 +79,7 @@ def preparing(function: Callable[..., Any], switch: Any, scope: Scope) -> Callab
     """
 
     def prepare_request(*args: Any, **kwargs: Any) -> Any:
-        request = function(*args, **kwargs)
+        request = apply(function, args, kwargs) if cython.compiled else function(*args, **kwargs)
         if switch.active:
             try:
                 if current_span().scope is scope and not left_to_connection(None):
@@ -99,8 +114,10 @@ def _describe(
     parameters: Any,
     receiving: Callable[[Span, Any], Callable[[Any], None]],
 ) -> Callable[[Any], None] | None:
-    service, region, host, port, known, answers = getattr(meta, "_obsv_said", None) or _say(meta)
-    span.name = f"{service}.{operation}"
+    said: tuple[Any, ...] = getattr(meta, "_obsv_said", None) or _say(meta)
+    service, known, answers = said[0], said[2], said[3]
+    operations: dict[str, Any] = said[4]
+    span.name, facts = operations.get(operation) or _say_operation(said, operation)
     then: Callable[[Any], None] | None = None
     if service == "SQS" or service == "SNS":
         if (service, operation) in SENDING:
@@ -110,20 +127,19 @@ def _describe(
             then = receiving(span, parameters)
     if not span.recording:
         return then
-    span.set_attribute("rpc.system", "aws-api")
-    span.set_attribute("rpc.service", service)
-    span.set_attribute("rpc.method", operation)
-    if region:
-        span.set_attribute("cloud.region", region)
-    if host:
-        span.set_attribute("server.address", host)
-    if port is not None:
-        span.set_attribute("server.port", port)
+    span.set_facts(facts)
     if isinstance(parameters, dict):
         if known is not None:
             _note(span, known, parameters)
         _set_parameters(span, service, operation, parameters)
-    finish: Callable[[Any], None] = partial(_finish, span, then, answers)
+
+    def finish(result: Any) -> None:
+        answered(span, result)
+        if then is not None:
+            then(result)
+        if answers is not None:
+            _note(span, answers, result)
+
     return finish
 
 
@@ -134,18 +150,10 @@ def refused(span: Span, error: Exception) -> None:
         answered(span, answer)
 
 
-def _finish(span: Span, then: Callable[[Any], None] | None, answers: dict[str, str] | None, result: Any) -> None:
-    answered(span, result)
-    if then is not None:
-        then(result)
-    if answers is not None:
-        _note(span, answers, result)
-
-
 def answered(span: Span, parsed: Any) -> None:
     """Set what an answer says: status, ids, how often it was tried, and the error."""
     answer = parsed.get("ResponseMetadata")
-    if not answer:
+    if not answer or not isinstance(answer, dict):
         return
     status = answer.get("HTTPStatusCode")
     if isinstance(status, int):
@@ -164,13 +172,29 @@ def answered(span: Span, parsed: Any) -> None:
         span.set_attribute("error.type", str(error.get("Code") or status))
 
 
-def _say(meta: Any) -> tuple[str, Any, str, int | None, dict[str, str] | None, dict[str, str] | None]:
-    """Return what all calls of a client have in common; the client remembers it."""
+def _say(meta: Any) -> tuple[Any, ...]:
+    """Return what all calls of a client have in common; the client remembers it.
+
+    That is the service, where it is, what is said of its parameters and of its answers, and what of its operations.
+    """
     service = str(meta.service_model.service_id)
     host, port = origin(str(meta.endpoint_url))
-    said = (service, meta.region_name, host, port, PARAMETERS.get(service), ANSWERS.get(service))
+    place: list[Any] = []
+    for name, value in (("cloud.region", meta.region_name), ("server.address", host), ("server.port", port)):
+        if value or value == 0:
+            place += (name, value)
+    said: tuple[Any, ...] = (service, place, PARAMETERS.get(service), ANSWERS.get(service), {})
     meta._obsv_said = said
     return said
+
+
+def _say_operation(said: tuple[Any, ...], operation: str) -> tuple[str, tuple[Any, ...]]:
+    """Return what all calls of an operation have in common: the name of the span, and facts for it."""
+    service, place, kept = said[0], said[1], said[4]
+    facts = ("rpc.system", "aws-api", "rpc.service", service, "rpc.method", operation, *place)
+    if len(kept) < _MAX_OPERATIONS:
+        kept[operation] = f"{service}.{operation}", facts
+    return f"{service}.{operation}", facts
 
 
 def _note(span: Span, known: dict[str, str], given: dict[str, Any]) -> None:

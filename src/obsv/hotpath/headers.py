@@ -63,6 +63,17 @@ def set_formats(names: tuple[str, ...]) -> None:
     """Choose the formats; when several are present in a request, the first one that is valid wins."""
     global formats
     formats = names
+    for learn in _learners:
+        learn(names)
+
+
+_learners: list[Callable[[tuple[str, ...]], None]] = []
+
+
+def learn_formats(learn: Callable[[tuple[str, ...]], None]) -> None:
+    """Call back with :data:`formats`, now and when they are chosen anew."""
+    _learners.append(learn)
+    learn(formats)
 
 
 class Correlation:

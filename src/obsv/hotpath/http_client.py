@@ -12,7 +12,7 @@ from _weakref import ref
 from . import headers as formats
 from .http_words import METHODS, PORTS
 from .secrets import REDACTED, redact_query
-from .span import CLIENT, ERROR, PRODUCER, Span, current_span
+from .span import CLIENT, ERROR, PRODUCER, Span
 
 if 0:  # seen by the compiler only
     import cython
@@ -20,9 +20,19 @@ else:
     from . import shim as cython
 
 if cython.compiled:
-    from cython.cimports.obsv.hotpath._native import carries, traceparent, xray
+    from cython.cimports.obsv.hotpath._native import (
+        carries,
+        class_has,
+        class_same,
+        head_line,
+        tells,
+        traceparent,
+        xray,
+    )
+    from cython.cimports.obsv.hotpath.span import current_span
 else:
-    from ._native_py import carries, traceparent, xray
+    from ._native_py import carries, class_has, class_same, head_line, tells, traceparent, xray
+    from .span import current_span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,8 +47,8 @@ if TYPE_CHECKING:
 _MAX_URL = 4096  # characters; a longer one is a payload
 _MAX_ORIGINS = 256  # hosts that are kept taken apart
 _MAX_ORIGIN = 256  # characters of one; a host name has at most 253
+_MAX_RECENT = 4  # of those, with a method, that are looked at first
 _CONTEXT = frozenset(("traceparent", "tracestate", "x-amzn-trace-id"))
-_CONTEXT_BYTES = frozenset([name.encode() for name in _CONTEXT])
 _KEYS = {name: (name.encode(), name.lower().encode()) for name in ("traceparent", "tracestate", "X-Amzn-Trace-Id")}
 
 
@@ -48,6 +58,13 @@ _KEYS = {name: (name.encode(), name.lower().encode()) for name in ("traceparent"
 def describe(span: Span, method: object, url: str) -> None:
     """Name the span of an outgoing request and set what is known of it before it is sent."""
     verb = method if type(method) is str else text(method)
+    if span.recording:
+        for known, beginning, facts in _recent:
+            if known == verb and url.startswith(beginning):
+                span.name = known
+                span.set_facts(facts)
+                span.set_attribute("url.full", redact(url))
+                return
     known = verb if verb in METHODS else verb.upper()
     if known in METHODS:
         span.name = known
@@ -66,6 +83,22 @@ def describe(span: Span, method: object, url: str) -> None:
     if port is not None:
         span.set_attribute("server.port", port)
     span.set_attribute("url.full", redact(url))
+    if known is verb and known in METHODS and host:
+        _remember(known, url, host, port)
+
+
+_recent: list[tuple[str, str, tuple[Any, ...]]] = []  # methods, beginnings of URLs, and what is said of them
+
+
+def _remember(method: str, url: str, host: str, port: int | None) -> None:
+    """Keep what is said of requests with this method to this host: of a few, for they are looked through."""
+    end = url.find("/", url.find("://") + 3)
+    if 0 <= end <= _MAX_ORIGIN:
+        facts: tuple[Any, ...] = ("http.request.method", method, "server.address", host)
+        if port is not None:
+            facts += ("server.port", port)
+        _recent.insert(0, (method, url[: end + 1], facts))
+        del _recent[_MAX_RECENT:]
 
 
 def answered(span: Span, status: int, version: object) -> None:
@@ -182,15 +215,17 @@ def redact(url: str) -> str:
 
 # ---------------------------------------------------------------------- the headers that it carries
 
-_learned: object = None  # the formats that `_order` was made from
-_order: tuple[int, ...] | None = None  # which of them to write here: 1 is traceparent, 2 X-Ray's; None: others too
+_order: tuple[bool, ...] = ()  # which headers to write here: false is traceparent, true X-Ray's
+_others = False  # whether there are more to write
 
 
-def _learn() -> None:
-    global _learned, _order
-    _learned = formats.formats
-    codes = [{"tracecontext": 1, "xray": 2, "baggage": 0}.get(name, -1) for name in formats.formats]
-    _order = None if -1 in codes else tuple([code for code in codes if code])
+def _learn(names: tuple[str, ...]) -> None:
+    global _order, _others
+    _order = tuple([name == "xray" for name in dict.fromkeys(names) if name in ("tracecontext", "xray")])
+    _others = not {"tracecontext", "xray", "baggage"}.issuperset(names)
+
+
+formats.learn_formats(_learn)
 
 
 def carried(span: Span) -> Pairs:
@@ -198,12 +233,18 @@ def carried(span: Span) -> Pairs:
     if not plain_ids(span):
         return formats.outgoing(span)
     pairs = []
-    for code in _order or ():
-        if code == 1:
-            pairs.append(("traceparent", traceparent(span.trace_hi, span.trace_lo, span.id64, span.flags)))
-        else:
+    for xrays in _order:
+        if xrays:
             pairs.append(("X-Amzn-Trace-Id", xray(span.trace_hi, span.trace_lo, span.id64, span.flags)))
+        else:
+            pairs.append(("traceparent", traceparent(span.trace_hi, span.trace_lo, span.id64, span.flags)))
     return pairs
+
+
+def head_lines(span: Span) -> list[bytes]:
+    """Return the headers that carry a span as lines of a request's head, without their ends. Only with
+    :func:`plain_ids`."""
+    return [head_line(xrays, span.trace_hi, span.trace_lo, span.id64, span.flags) for xrays in _order]
 
 
 def send_context(headers: MutableMapping[str, Any], request: Any, fresh: Fresh | None = None) -> None:
@@ -263,19 +304,18 @@ def into_store(headers: Any, pairs: Pairs) -> bool:
 
 def into_list(headers: Any, pairs: Pairs) -> bool:
     """Append to what ``httpx.Headers`` keeps; setting one by one, it looks through all of them for each."""
-    kept = getattr(headers, "_list", None)
-    if type(kept) is not list:
+    if context_written(headers):
         return False
     more = []
     for name, value in pairs:
         known = _KEYS.get(name)
-        if known is None or not value.isascii():
+        if known is None:
             return False
-        more.append((known[0], known[1], value.encode("ascii")))
-    for _name, key, _value in kept:
-        for item in more:
-            if key == item[1]:
-                return False
+        try:
+            more.append((known[0], known[1], value.encode("ascii")))
+        except UnicodeEncodeError:
+            return False
+    kept: list[Any] = headers._list
     kept.extend(more)
     return True
 
@@ -286,7 +326,7 @@ def context_written(headers: Any) -> bool:
     if type(kept) is not list:
         return True
     for item in kept:  # noqa: SIM110 - a generator would cost more than the loop
-        if item[1] in _CONTEXT_BYTES:
+        if tells(item[1]):
             return True
     return False
 
@@ -304,9 +344,7 @@ def set_connections(kind: Any) -> None:
 
 def plain_ids(span: Span) -> bool:
     """Tell whether nothing but ids has to be carried, in formats of our own."""
-    if _learned is not formats.formats:
-        _learn()
-    return not (_order is None or span.base or span.tracestate or not span.id64 or not (span.trace_hi or span.trace_lo))
+    return not (_others or span.base or span.tracestate or not span.id64 or not (span.trace_hi or span.trace_lo))
 
 
 def left_to_connection(headers: Any) -> bool:
@@ -318,17 +356,22 @@ def left_to_connection(headers: Any) -> bool:
     Args:
         headers: The ``CaseInsensitiveDict`` of requests; None where headers of one's own are to stay whatever they say.
     """
-    if _connections is None or "endheaders" not in _connections.__dict__ or not plain_ids(current_span()):
+    if _connections is None or not class_has(_connections, "endheaders") or not plain_ids(current_span()):
         return False
     if headers is None:
         return True
     kept = getattr(headers, "_store", None)
-    return isinstance(kept, dict) and _CONTEXT.isdisjoint(kept)
+    if not isinstance(kept, dict):
+        return False
+    for name in kept:  # noqa: SIM110 - a generator would cost more than the loop
+        if tells(name):
+            return False
+    return True
 
 
 def writes_late(connection: Any) -> bool:
     """Tell whether a connection calls :func:`write_late`, and not somebody's own that goes another way."""
-    return _connections is not None and getattr(type(connection), "endheaders", None) is _connections.endheaders
+    return _connections is not None and class_same(type(connection), _connections, "endheaders")
 
 
 def write_late(connection: Any) -> None:
@@ -340,8 +383,7 @@ def write_late(connection: Any) -> None:
     for line in lines:
         if type(line) is bytes and carries(line):
             return
-    for name, value in carried(span):
-        lines.append(f"{name}: {value}".encode("ascii"))
+    lines += head_lines(span)
 
 
 _LATE = frozenset(("obsv.patches.botocore", "obsv.patches.requests"))

@@ -7,8 +7,8 @@ all the rest that obsv does. Where the request is sure to go out through h11, th
 from __future__ import annotations
 
 from . import faults
-from .http_client import answered, carried, context_written, describe, into_list, plain_ids, send_context
-from .span import Span, current_span
+from .http_client import into_list as fresh
+from .span import Span
 
 if 0:  # seen by the compiler only
     import cython
@@ -17,8 +17,30 @@ else:
 
 if cython.compiled:
     from cython.cimports.obsv.hotpath._native import carries
+    from cython.cimports.obsv.hotpath.http_client import (
+        answered,
+        carried,
+        context_written,
+        describe,
+        head_lines,
+        into_list,
+        plain_ids,
+        send_context,
+    )
+    from cython.cimports.obsv.hotpath.span import current_span
 else:
     from ._native_py import carries
+    from .http_client import (
+        answered,
+        carried,
+        context_written,
+        describe,
+        head_lines,
+        into_list,
+        plain_ids,
+        send_context,
+    )
+    from .span import current_span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +55,10 @@ _SENT = "obsv.sent"  # among a request's extensions
 _MAX_ORIGINS = 256
 _MAX_HOST = 253
 
+_MAX_NEAR = 4
+
 _origins: dict[tuple[str, str, int | None], str] = {}
+_near: list[tuple[str, str, int | None, str]] = []  # a few of those, the newest first: to hash their keys is dear
 _writes_late = False  # whether h11 writes requests by a function of ours
 
 
@@ -46,11 +71,20 @@ def describe_request(span: Span, client: Any, args: tuple[Any, ...], kwargs: dic
         _write(request)
 
     def finish(response: Any) -> None:
-        if late:  # what has been sent stands in the request as well, for who looks
-            _write(request)
+        if late:
+            _write_later(span, request)
         _answered(span, response)
 
     return finish
+
+
+def _write_later(span: Span, request: Any) -> None:
+    """Write what has been sent already into the request as well, for who looks."""
+    pairs = carried(span)
+    if pairs and into_list(request.headers, pairs):
+        request._obsv_sent = request.extensions[_SENT] = pairs
+    else:
+        _write(request)
 
 
 def _write(request: Any) -> None:
@@ -61,16 +95,18 @@ def _write(request: Any) -> None:
     extensions = request.extensions
     if _SENT in extensions and not hasattr(request, "_obsv_sent"):
         request._obsv_sent = extensions[_SENT]
-    send_context(request.headers, request, into_list)
+    send_context(request.headers, request, fresh)
     sent = getattr(request, "_obsv_sent", None)
     if sent is not None:
         extensions[_SENT] = sent
 
 
 def _answered(span: Span, response: Any) -> None:
-    extensions = response.extensions
-    protocol = extensions.get("http_version")
-    version = (_VERSIONS.get(protocol) or _version(protocol)) if protocol else None
+    extensions: dict[str, Any] = response.extensions
+    protocol: bytes | None = extensions.get("http_version")
+    version = None
+    if protocol:
+        version = "1.1" if protocol == b"HTTP/1.1" else _VERSIONS.get(protocol) or _version(protocol)
     answered(span, response.status_code, version)
     if not span.recording:
         return
@@ -84,25 +120,28 @@ def _answered(span: Span, response: Any) -> None:
 
 def url_text(url: Any) -> str:
     """Return what ``str(url)`` does. httpx joins it of its parts each time; all before the path recurs."""
-    parts = getattr(url, "_uri_reference", None)
-    if not isinstance(parts, tuple) or len(parts) != 7:  # older than httpx 0.24, or newer than we know
+    found = getattr(url, "_uri_reference", None)
+    if not isinstance(found, tuple) or len(found) != 7:  # older than httpx 0.24, or newer than we know
         return str(url)
-    scheme, user, host, port, path, query, fragment = parts
-    if user or query is not None or fragment is not None:
+    parts: tuple[Any, ...] = cython.cast(tuple, found)  # a named one, whose items are found slowly else
+    if parts[1] or parts[5] is not None or parts[6] is not None:  # user, query, fragment
         return str(url)
+    scheme, host, port, path = parts[0], parts[2], parts[3], parts[4]
+    for near in _near:
+        if near[1] == host and near[2] == port and near[0] == scheme:
+            before: str | None = near[3]
+            return f"{before}{path}"
     before = _origins.get((scheme, host, port))
     if before is None:
-        return _text_and_keep(url, (scheme, host, port), path)
-    return f"{before}{path}"
-
-
-def _text_and_keep(url: Any, origin: tuple[str, str, int | None], path: str) -> str:
-    text = str(url)
-    if text.endswith(path) and len(origin[1]) <= _MAX_HOST:
+        text = str(url)
+        if not text.endswith(path) or len(host) > _MAX_HOST:
+            return text
         if len(_origins) >= _MAX_ORIGINS:
             _origins.clear()
-        _origins[origin] = text[: len(text) - len(path)]
-    return text
+        before = _origins[(scheme, host, port)] = text[: len(text) - len(path)]
+    _near.insert(0, (scheme, host, port, before))
+    del _near[_MAX_NEAR:]
+    return f"{before}{path}"
 
 
 def _version(protocol: bytes) -> str:
@@ -150,7 +189,7 @@ def set_writes_late(late: bool) -> None:
 def _write_span(write: Any) -> None:
     span = current_span()
     if span.scope.name == SCOPE and plain_ids(span):
-        write_late(write, [f"{name}: {value}\r\n".encode("ascii") for name, value in carried(span)])
+        write_late(write, head_lines(span))
 
 
 def write_late(write: Any, lines: list[bytes]) -> None:
@@ -158,15 +197,23 @@ def write_late(write: Any, lines: list[bytes]) -> None:
 
     Args:
         write: What h11 has given the writer: the ``append`` of the list of what it is about to send.
-        lines: The lines, each with its end.
+        lines: The lines, without their ends.
     """
-    pieces = getattr(write, "__self__", None)
-    if type(pieces) is not list or len(pieces) < 2 or pieces[-1] != b"\r\n" or pieces[0].startswith(b"CONNECT "):
+    found = getattr(write, "__self__", None)
+    if type(found) is not list or len(found) < 2:
+        return
+    pieces: list[bytes] = found
+    first, last = pieces[0], pieces[-1]
+    if last != b"\r\n" or first.startswith(b"CONNECT "):
         return
     for piece in pieces:
         if carries(piece):
             return
-    pieces[-1:] = [*lines, b"\r\n"]
+    pieces.pop()
+    for line in lines:
+        pieces.append(line)
+        pieces.append(last)
+    pieces.append(last)
 
 
 def _left_to_writer(span: Span, client: Any, headers: Any) -> bool:

@@ -2,10 +2,11 @@ cimport cython
 
 from obsv.hotpath.span cimport Span
 
-cdef dict _known
+cdef dict _known, _last
 
-@cython.locals(options=dict, found=tuple, pairs=tuple, key=tuple)
+@cython.locals(options=dict, found=tuple, facts=tuple, key=tuple, last=tuple)
 cpdef describe_command(Span span, object client, tuple args, dict kwargs)
+cdef bint _same(tuple last, Py_ssize_t count, dict options) except -1
 cdef bint _plain(object option) except -1
 cdef tuple _describe(dict options, tuple args)
 cdef tuple _place(dict options)

@@ -23,7 +23,8 @@ _CONTAINERS = frozenset(
     + ("PUBSUB", "SCRIPT", "SLOWLOG", "XGROUP", "XINFO")
 )
 
-_known: dict[tuple[Any, ...], tuple[str, Pairs]] = {}
+_known: dict[tuple[Any, ...], tuple[str, tuple[Any, ...]]] = {}
+_last: dict[str, tuple[Any, ...]] = {}  # the latest of them by command: asked first, because to hash their keys is dear
 
 
 def describe_command(span: Span, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -35,6 +36,12 @@ def describe_command(span: Span, client: Any, args: tuple[Any, ...], kwargs: dic
         return
     word = args[0] if args else None
     options = _options(client)
+    if type(word) is str and options is not None:
+        last = _last.get(word)
+        if last is not None and _same(last, len(args), options):
+            span.name = last[0]
+            span.set_facts(last[1])
+            return
     key: tuple[Any, ...] | None = None
     if type(word) is str:
         if options is None:
@@ -49,9 +56,21 @@ def describe_command(span: Span, client: Any, args: tuple[Any, ...], kwargs: dic
         found = _describe(options, args)
         if key is not None:
             _keep(key, found)
-    span.name, pairs = found
-    for name, value in pairs:
-        span.set_attribute(name, value)
+    if key is not None and key in _known and options is not None:
+        _last[key[0]] = (*found, *key[1:])
+    span.name, facts = found
+    span.set_facts(facts)
+
+
+def _same(last: tuple[Any, ...], count: int, options: dict[str, Any]) -> bool:
+    """Tell whether the last description of a command was of one like this, by the identity of what it depends on."""
+    return (
+        last[2] == count
+        and options.get("host") is last[3]
+        and options.get("port") is last[4]
+        and options.get("db") is last[5]
+        and (last[3] is not None or options.get("path") is last[6])
+    )
 
 
 def _plain(option: Any) -> bool:
@@ -59,18 +78,21 @@ def _plain(option: Any) -> bool:
     return option is None or type(option) is str or type(option) is int
 
 
-def _describe(options: dict[str, Any] | None, args: tuple[Any, ...]) -> tuple[str, Pairs]:
+def _describe(options: dict[str, Any] | None, args: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+    """Return a span's name, and its attributes' names and values in turn."""
     name, text = say(args)
-    return name, (*_place(options), ("db.operation.name", name), ("db.query.text", text))
+    pairs = (*_place(options), ("db.operation.name", name), ("db.query.text", text))
+    return name, tuple([said for pair in pairs for said in pair])
 
 
-def _keep(key: tuple[Any, ...], found: tuple[str, Pairs]) -> None:
+def _keep(key: tuple[Any, ...], found: tuple[str, tuple[Any, ...]]) -> None:
     """Keep a description that depends on nothing but its key."""
     word: str = key[0]
     if len(word) > _MAX_WORD or word.strip().upper() in _CONTAINERS:
         return
     if len(_known) >= _MAX_KNOWN:
         _known.clear()
+        _last.clear()
     _known[key] = found
 
 

@@ -57,6 +57,8 @@ cdef class Span(Readable):
 
     cdef _set_up(self, Scope scope, object name, int kind)
     cpdef set_attribute(self, key, value)
+    @cython.locals(index=Py_ssize_t)
+    cpdef set_facts(self, tuple facts)
     @cython.locals(queue=BoundedQueue, measured=BoundedQueue)
     cpdef end(self, end_time=*)
     cpdef begin(self, parent)
@@ -89,5 +91,6 @@ cdef class Span(Readable):
 @cython.locals(made=Span)
 cpdef Span new_span(Scope scope, object name, int kind)
 cpdef current()
+cpdef Span current_span()
 cpdef attach(state)
 cpdef detach(token)

@@ -43,6 +43,7 @@ if cython.compiled:
         seed,
         slots_clear,
         slots_copy,
+        slots_fill,
         slots_put,
         time_ns,
         untrack,
@@ -889,6 +890,15 @@ class Span(Readable):
                     told[key] = value  # type: ignore[index]
                     return
         self._set_slowly(key, value)
+
+    def set_facts(self, facts: tuple[Any, ...]) -> None:
+        """Set several attributes at once: names and values in turn, each name once. For facts that are kept."""
+        if cython.compiled and self.recording and self.told is None:
+            outlet: Outlet = self.scope.outlet
+            if slots_fill(cython.address(self.slots), facts, outlet.short, outlet.few):  # type: ignore[attr-defined]
+                return
+        for index in range(0, len(facts), 2):
+            self.set_attribute(facts[index], facts[index + 1])
 
     def _set_slowly(self, key: Any, value: Any) -> None:
         outlet: Outlet = self.scope.outlet

@@ -1,6 +1,6 @@
-"""What obsv adds to each request that goes through urllib3, compiled.
+"""What obsv adds to each request that goes through urllib3, compiled, and what it says of one of requests'.
 
-requests and botocore stand on it: for their requests this runs too, and does little.
+requests and botocore stand on urllib3: for their requests this runs too, and does little.
 """
 
 from __future__ import annotations
@@ -9,8 +9,39 @@ from threading import current_thread
 
 from . import faults
 from .headers import outgoing
-from .http_client import below_client, connected, text, write_late, writes_late
-from .span import CLIENT, PRODUCER, Scope, Span, current_span, suppressed
+from .http_client import into_store, text
+from .span import CLIENT, PRODUCER, Scope, Span, suppressed
+
+if 0:  # seen by the compiler only
+    import cython
+else:
+    from . import shim as cython
+
+if cython.compiled:
+    from cython.cimports.cpython.object import PyObject_Call as apply  # `f(*args, **kwargs)` would copy kwargs again
+    from cython.cimports.obsv.hotpath.http_client import (
+        answered,
+        below_client,
+        connected,
+        describe,
+        left_to_connection,
+        send_context,
+        write_late,
+        writes_late,
+    )
+    from cython.cimports.obsv.hotpath.span import current_span
+else:
+    from .http_client import (
+        answered,
+        below_client,
+        connected,
+        describe,
+        left_to_connection,
+        send_context,
+        write_late,
+        writes_late,
+    )
+    from .span import current_span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +49,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 WHERE = "patch urllib3"
+VERSIONS: dict[Any, str] = {10: "1.0", 11: "1.1", 20: "2"}
+"""What urllib3's responses call a version of HTTP, and what OpenTelemetry does."""
+
 _CONTEXT = frozenset(("traceparent", "x-amzn-trace-id"))
 _SENTRY = "sentry-sdk."  # how the names of its threads begin
 
@@ -56,7 +90,7 @@ def sending(function: Callable[..., Any], switch: Any, scope: Scope) -> Callable
 
     def _make_request(*args: Any, **kwargs: Any) -> Any:
         if not switch.active:
-            return function(*args, **kwargs)
+            return apply(function, args, kwargs) if cython.compiled else function(*args, **kwargs)
         connection = args[1] if len(args) > 1 else kwargs.get("conn")
         try:
             headers = kwargs.get("headers")
@@ -65,7 +99,7 @@ def sending(function: Callable[..., Any], switch: Any, scope: Scope) -> Callable
                 kwargs["headers"] = _with_context(headers, scope)  # ours: the caller's keywords were taken apart
         except Exception as error:  # noqa: BLE001 - never into user code
             faults.report(WHERE, error)
-        result = function(*args, **kwargs)
+        result = apply(function, args, kwargs) if cython.compiled else function(*args, **kwargs)
         try:
             connected(connection)
         except Exception as error:  # noqa: BLE001 - never into user code
@@ -84,9 +118,25 @@ def ending(function: Callable[..., Any], switch: Any) -> Callable[..., Any]:
                 write_late(args[0])
             except Exception as error:  # noqa: BLE001 - never into user code
                 faults.report(WHERE, error)
-        return function(*args, **kwargs)
+        return apply(function, args, kwargs) if cython.compiled else function(*args, **kwargs)
 
     return endheaders
+
+
+def describe_prepared(span: Span, adapter: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[Any], None]:
+    """Describe the sending of requests' ``PreparedRequest``. Its headers are the library's own copy of what the user
+    passed."""
+    request = args[0] if args else kwargs["request"]
+    describe(span, request.method, text(request.url))
+    headers = request.headers
+    if not left_to_connection(headers):
+        send_context(headers, request, into_store)
+
+    def finish(response: Any) -> None:
+        version = getattr(response.raw, "version", None)
+        answered(span, response.status_code, "1.1" if version == 11 else VERSIONS.get(version))
+
+    return finish
 
 
 def _with_context(headers: Any, scope: Scope) -> Any:

@@ -57,7 +57,7 @@ def _known(connection: Any, writers: Any, key: Any, before: Any) -> bool:
 
     def write(request: Any, write: Any) -> None:
         before(request, write)
-        write_late(write, [b"probe: 1\r\n"])
+        write_late(write, [b"probe: 1"])
 
     writers[key] = write
     try:

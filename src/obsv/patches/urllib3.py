@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from ..hotpath.urllib3_client import ending, sending, skipped
+from ..hotpath.urllib3_client import VERSIONS, ending, sending, skipped
 from . import _hook
 from ._api import Patch
 from ._http_client import answered, describe, set_connections, text
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ._api import Span
 
 patch = Patch("urllib3", requires="urllib3 >= 1.26", semconv="http/http-spans (client)")
-
-_VERSIONS: dict[Any, str] = {10: "1.0", 11: "1.1", 20: "2"}
 
 
 @patch.client("urllib3.connectionpool:HTTPConnectionPool.urlopen", unless=skipped)
@@ -38,7 +36,7 @@ def urlopen(span: Span, pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     describe(span, method, url)
 
     def finish(response: Any) -> None:
-        answered(span, response.status, _VERSIONS.get(getattr(response, "version", None)))
+        answered(span, response.status, VERSIONS.get(getattr(response, "version", None)))
         resent = len(getattr(getattr(response, "retries", None), "history", None) or ())
         if resent:
             span.set_attribute("http.request.resend_count", resent)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import obsv
 from obsv.hotpath import compiled, otlp, span, wire
+from telemetry import Recorder
 
 KEYS = st.sampled_from([f"key {number}" for number in range(20)])
 PLAIN = st.one_of(st.text(max_size=5), st.booleans(), st.integers(), st.floats(allow_nan=False))
@@ -100,3 +101,35 @@ def test_finished_spans_cost_the_collector_nothing(finished: Any) -> None:
     assert not gc.is_tracked(root)
     assert not gc.is_tracked(child)
     assert len(finished.queue.take(9)) == 1
+
+
+FACTS = st.dictionaries(KEYS, VALUES | st.none(), max_size=12)
+
+
+@given(facts=FACTS, before=st.lists(st.tuples(KEYS, PLAIN), max_size=3), most=st.integers(0, 18))
+def test_facts_set_at_once_are_set_one_by_one(facts: dict[str, Any], before: list[tuple[str, Any]], most: int) -> None:
+    outlet = span.Outlet()
+    outlet.set_attribute_limits(most, -1)
+    scope = span.Scope("limited", outlet=outlet)
+    at_once, one_by_one = span.new_span(scope, "x", 0), span.new_span(scope, "x", 0)
+    for key, value in before:
+        at_once.set_attribute(key, value)
+        one_by_one.set_attribute(key, value)
+    at_once.set_facts(tuple(said for pair in facts.items() for said in pair))
+    for key, value in facts.items():
+        one_by_one.set_attribute(key, value)
+    assert written(at_once) == written(one_by_one)
+    assert list(at_once.attributes.items()) == list(one_by_one.attributes.items())
+    assert at_once.dropped_attributes == one_by_one.dropped_attributes
+
+
+def test_no_facts_and_half_of_one() -> None:
+    made: Any = Recorder().start("x")
+    made.set_facts(())
+    with pytest.raises(TypeError):
+        made.set_facts(None)
+    with pytest.raises(IndexError):
+        made.set_facts(("name",))
+    made.end()
+    made.set_facts(("late", 1))
+    assert made.attributes == {}
