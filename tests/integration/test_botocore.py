@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+import wrapt
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
@@ -18,7 +19,8 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
 
 import obsv
-from obsv.hotpath.span import CLIENT, CONSUMER, ERROR, PRODUCER, Span
+from obsv.hotpath.aws_client import answered, emitting
+from obsv.hotpath.span import CLIENT, CONSUMER, ERROR, PRODUCER, Span, new_span
 from obsv.patches import REGISTRY
 from obsv.patches._aws_messages import with_context, with_trace_header_asked
 from obsv.patches._sqs import Messages
@@ -187,6 +189,47 @@ def test_a_header_of_another_trace_that_a_handler_wrote_stays(seen: Capture, htt
     client.list_queues()
     assert http_echo.requests[0]["headers"]["traceparent"] == chosen
     assert "x-amzn-trace-id" not in http_echo.requests[0]["headers"]
+
+
+class Answer(dict[str, Any]):
+    """What somebody's handler or stub may answer with."""
+
+
+def test_an_answer_of_another_kind_of_dict_says_as_much(seen: Capture) -> None:
+    client = boto3.client("sqs", region_name="eu-west-1")
+    parsed = Answer(ResponseMetadata=Answer(HTTPStatusCode=200, RequestId="4F2A"), MessageId="7")
+    http = type("Http", (), {"status_code": 200})()
+    client.meta.events.register("before-call.sqs.SendMessage", lambda **_: (http, parsed))
+    assert client.send_message(QueueUrl="https://sqs/1/queue", MessageBody="a")["MessageId"] == "7"
+    attributes = seen.span("SQS.SendMessage").attributes
+    assert attributes["http.response.status_code"] == 200
+    assert (attributes["aws.request_id"], attributes["messaging.message.id"]) == ("4F2A", "7")
+
+
+@pytest.mark.parametrize("metadata", [None, [], ["a"], "text", {}, {"HTTPStatusCode": "odd"}])
+def test_answers_that_say_nothing_are_survived(metadata: Any) -> None:
+    span = Recorder().start("a")
+    answered(span, {"ResponseMetadata": metadata})
+    assert span.attributes == {}
+
+
+def test_a_wrapper_below_may_take_its_keywords_apart() -> None:
+    scope = Recorder().scope
+    calls: list[dict[str, Any]] = []
+
+    def changed(span: Span, parameters: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        calls.append(dict(kwargs))
+        return parameters
+
+    @wrapt.decorator  # its C code gives a wrapper the very dict that it was called with
+    def consuming(function: Any, instance: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        return function(*args, **{name: kwargs.pop(name) for name in list(kwargs)})
+
+    switch = type("Switch", (), {"active": True})()
+    emit = emitting(consuming(lambda **kwargs: kwargs["api_params"]), switch, scope, changed)
+    with new_span(scope, "SQS.SendMessage", CLIENT):
+        emit(api_params={"a": 1}, operation_model="model")
+    assert calls == [{"api_params": {"a": 1}, "operation_model": "model"}]
 
 
 def test_presigned_urls_are_untouched(seen: Capture, moto_server: MotoServer) -> None:

@@ -47,6 +47,24 @@ def send(request: pytest.FixtureRequest) -> Send:
     return found
 
 
+class Extensions(dict[str, Any]):
+    """What a transport of somebody's own may answer with."""
+
+
+def test_extensions_of_another_kind_of_dict_are_read(seen: Capture) -> None:
+    class Transport(httpx.BaseTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            response = httpx.Response(503)
+            response.extensions = Extensions(http_version=b"HTTP/1.1")
+            return response
+
+    with httpx.Client(transport=Transport()) as client:
+        assert client.get("http://shop/a").status_code == 503
+    [span] = seen.spans
+    assert (span.attributes["http.response.status_code"], span.status_value) == (503, ERROR)
+    assert span.attributes["network.protocol.version"] == "1.1"
+
+
 def test_a_request_is_one_span(seen: Capture, http_echo: EchoServer, send: Send) -> None:
     response = send("GET", f"{http_echo.url}/a?sig=s3cret")
     [span] = seen.spans

@@ -99,6 +99,20 @@ class Request:
         return str(self.headers.get("traceparent"))
 
 
+def test_headers_in_a_plain_dict_are_found_in_any_spelling() -> None:
+    recorder = Recorder()
+    span = recorder.start("a")
+    theirs = f"00-{1:032x}-{2:016x}-01"
+    request = Request()
+    request.headers = {"Traceparent": theirs}
+    request.send(span)
+    assert request.headers == {"Traceparent": theirs}
+    request.headers = {"TRACEPARENT": f"00-{span.trace_id}-{2:016x}-01"}
+    request.send(span)
+    assert sorted(request.headers) == ["TRACEPARENT", "X-Amzn-Trace-Id"]
+    assert span.span_id in request.headers["TRACEPARENT"]
+
+
 def test_a_request_that_is_sent_again_carries_the_newer_span() -> None:
     recorder, request = Recorder(), Request()
     first, second = recorder.start("a"), recorder.start("b")

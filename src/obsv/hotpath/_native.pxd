@@ -387,17 +387,21 @@ cdef extern from *:
         }
         return 0;
     }
-    /* Is this the name of a header that carries a trace, in lower case? For an exact str or bytes object. */
+    /* Is this the name of a header that carries a trace, in lower case: a str or bytes object? */
     static inline int obsv_exactly(const char *text, Py_ssize_t length, const char *name, Py_ssize_t size) {
         return length == size && memcmp(text, name, size) == 0;
     }
     static inline int obsv_tells(PyObject *name) {
         const char *text;
         Py_ssize_t length;
-        if (PyBytes_CheckExact(name)) {
+        if (PyBytes_Check(name)) {
             text = PyBytes_AS_STRING(name);
             length = PyBytes_GET_SIZE(name);
-        } else if (PyUnicode_CheckExact(name) && PyUnicode_IS_COMPACT_ASCII(name)) {
+        } else if (PyUnicode_Check(name) && !PyUnicode_CheckExact(name)) {
+            return PyUnicode_CompareWithASCIIString(name, "traceparent") == 0
+                || PyUnicode_CompareWithASCIIString(name, "tracestate") == 0
+                || PyUnicode_CompareWithASCIIString(name, "x-amzn-trace-id") == 0;
+        } else if (PyUnicode_Check(name) && PyUnicode_IS_COMPACT_ASCII(name)) {
             text = (const char *)PyUnicode_1BYTE_DATA(name);
             length = PyUnicode_GET_LENGTH(name);
         } else
@@ -449,7 +453,8 @@ cdef extern from *:
     }
     /* Has a class of the heap this name of its own; do two classes find the same under it? */
     static inline int obsv_class_has(PyObject *type, PyObject *name) {
-        return PyType_Check(type) ? PyDict_Contains(((PyTypeObject *)type)->tp_dict, name) : 0;
+        PyObject *members = PyType_Check(type) ? ((PyTypeObject *)type)->tp_dict : NULL;
+        return members ? PyDict_Contains(members, name) : 0; /* built-in types keep theirs elsewhere since 3.12 */
     }
     static inline int obsv_class_same(PyObject *one, PyObject *other, PyObject *name) {
         return PyType_Check(one) && PyType_Check(other)

@@ -4,10 +4,11 @@ from obsv.hotpath.span cimport Span
 
 @cython.locals(answer=dict)
 cpdef answered(Span span, object parsed)
+cdef dict _exact(object given)
 cdef tuple _say(object meta)
 cdef tuple _say_operation(tuple said, object operation)
 cdef _set_parameters(Span span, object service, object operation, dict parameters)
 cdef _note(Span span, dict known, dict given)
 cdef list _tables(dict parameters)
-@cython.locals(said=tuple, facts=tuple, operations=dict)
+@cython.locals(said=tuple, facts=tuple, operations=dict, given=dict)
 cdef object _describe(Span span, object meta, object operation, object parameters, object receiving)

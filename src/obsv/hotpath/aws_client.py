@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 WHERE = "patch botocore"
 _MAX_OPERATIONS = 1024  # of a client whose names are kept; DynamoDB has 60, EC2 700
+_MAX_OPERATION = 128  # characters of one
 
 SENDING = {
     ("SQS", "SendMessage"),
@@ -57,11 +58,13 @@ def emitting(
 
     @cython.locals(span=Span, name=str)  # type: ignore[untyped-decorator]
     def _emit_api_params(*args: Any, **kwargs: Any) -> Any:
-        parameters = apply(function, args, kwargs) if cython.compiled else function(*args, **kwargs)
+        parameters = function(*args, **kwargs)  # a copy: whoever wraps it, too, may change its keywords
         if switch.active:
             try:
                 span = current_span()
-                name = span.name if span.scope is scope else ""
+                if span.scope is not scope:
+                    return parameters
+                name = span.name if type(span.name) is str else str(span.name)
                 if name.startswith("SQS.") or name.startswith("SNS."):  # noqa: PIE810 - a tuple is dearer, compiled
                     return changed(span, parameters, args, kwargs)
             except Exception as error:  # noqa: BLE001 - never into user code
@@ -129,16 +132,19 @@ def _describe(
         return then
     span.set_facts(facts)
     if isinstance(parameters, dict):
+        given = _exact(parameters)
         if known is not None:
-            _note(span, known, parameters)
-        _set_parameters(span, service, operation, parameters)
+            _note(span, known, given)
+        _set_parameters(span, service, operation, given)
 
     def finish(result: Any) -> None:
-        answered(span, result)
-        if then is not None:
-            then(result)
+        try:
+            answered(span, result)
+        finally:
+            if then is not None:
+                then(result)
         if answers is not None:
-            _note(span, answers, result)
+            _note(span, answers, _exact(result))
 
     return finish
 
@@ -152,9 +158,10 @@ def refused(span: Span, error: Exception) -> None:
 
 def answered(span: Span, parsed: Any) -> None:
     """Set what an answer says: status, ids, how often it was tried, and the error."""
-    answer = parsed.get("ResponseMetadata")
-    if not answer or not isinstance(answer, dict):
+    given = parsed.get("ResponseMetadata")
+    if not given or not isinstance(given, dict):
         return
+    answer = _exact(given)
     status = answer.get("HTTPStatusCode")
     if isinstance(status, int):
         span.set_attribute("http.response.status_code", status)
@@ -170,6 +177,11 @@ def answered(span: Span, parsed: Any) -> None:
     if isinstance(status, int) and status >= 300:
         error = parsed.get("Error") or {}
         span.set_attribute("error.type", str(error.get("Code") or status))
+
+
+def _exact(given: Any) -> dict[str, Any]:
+    """Return a dict as one that is read quickly: whoever answers for botocore may use a class of his own."""
+    return given if type(given) is dict else dict(given)
 
 
 def _say(meta: Any) -> tuple[Any, ...]:
@@ -192,7 +204,7 @@ def _say_operation(said: tuple[Any, ...], operation: str) -> tuple[str, tuple[An
     """Return what all calls of an operation have in common: the name of the span, and facts for it."""
     service, place, kept = said[0], said[1], said[4]
     facts = ("rpc.system", "aws-api", "rpc.service", service, "rpc.method", operation, *place)
-    if len(kept) < _MAX_OPERATIONS:
+    if len(kept) < _MAX_OPERATIONS and len(operation) <= _MAX_OPERATION:
         kept[operation] = f"{service}.{operation}", facts
     return f"{service}.{operation}", facts
 

@@ -31,7 +31,7 @@ cpdef list head_lines(Span span)
 cpdef send_context(object headers, object request, object fresh=*)
 cdef bint _merge(object headers, object request, Span span, list pairs) except -1
 cpdef bint into_store(object headers, list pairs) except -1
-@cython.locals(value=str, kept=list, more=list)
+@cython.locals(word=str, kept=list, more=list)
 cpdef bint into_list(object headers, list pairs) except -1
 @cython.locals(span=Span)
 cpdef bint below_client(object besides=*)

@@ -221,6 +221,7 @@ _others = False  # whether there are more to write
 
 def _learn(names: tuple[str, ...]) -> None:
     global _order, _others
+    _others = True  # until the order is there: other threads are sending
     _order = tuple([name == "xray" for name in dict.fromkeys(names) if name in ("tracecontext", "xray")])
     _others = not {"tracecontext", "xray", "baggage"}.issuperset(names)
 
@@ -272,6 +273,9 @@ def send_context(headers: MutableMapping[str, Any], request: Any, fresh: Fresh |
 
 def _merge(headers: MutableMapping[str, Any], request: Any, span: Span, pairs: Pairs) -> bool:
     """Write the pairs beside and over what is there; tell whether we may."""
+    if type(headers) is dict:  # somebody's own, in which "Traceparent" is another name
+        spelled = {text(name).lower(): name for name in headers}
+        pairs = [(spelled.get(name.lower(), name), value) for name, value in pairs]
     trace = span.trace_id
     marks = (trace, f"{trace[:8]}-{trace[8:]}")
     written = [value for _name, value in getattr(request, "_obsv_sent", ())]
@@ -309,10 +313,11 @@ def into_list(headers: Any, pairs: Pairs) -> bool:
     more = []
     for name, value in pairs:
         known = _KEYS.get(name)
-        if known is None:
+        if known is None or type(value) is not str:
             return False
+        word: str = value
         try:
-            more.append((known[0], known[1], value.encode("ascii")))
+            more.append((known[0], known[1], word.encode("ascii")))
         except UnicodeEncodeError:
             return False
     kept: list[Any] = headers._list

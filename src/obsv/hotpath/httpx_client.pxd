@@ -12,7 +12,7 @@ cdef dict _VERSIONS
 cpdef str url_text(object url)
 cdef _write(object request)
 cdef _write_later(Span span, object request)
-@cython.locals(extensions=dict, protocol=bytes)
+@cython.locals(extensions=dict)
 cdef _answered(Span span, object response)
 cdef object _peer(object stream)
 @cython.locals(span=Span)

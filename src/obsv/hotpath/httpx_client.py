@@ -102,14 +102,15 @@ def _write(request: Any) -> None:
 
 
 def _answered(span: Span, response: Any) -> None:
-    extensions: dict[str, Any] = response.extensions
-    protocol: bytes | None = extensions.get("http_version")
-    version = None
-    if protocol:
-        version = "1.1" if protocol == b"HTTP/1.1" else _VERSIONS.get(protocol) or _version(protocol)
-    answered(span, response.status_code, version)
+    answered(span, response.status_code, None)
     if not span.recording:
         return
+    found = response.extensions
+    extensions: dict[str, Any] = found if type(found) is dict else dict(found)
+    protocol = extensions.get("http_version")
+    if protocol:
+        version = "1.1" if protocol == b"HTTP/1.1" else _VERSIONS.get(protocol) or _version(protocol)
+        span.set_attribute("network.protocol.version", version)
     stream = extensions.get("network_stream")
     if stream is not None:
         peer = getattr(stream, "_obsv_peer", None) or _peer(stream)

@@ -66,6 +66,23 @@ def test_headers_that_carry_a_trace_are_seen(names: list[str], as_text: bool) ->
     assert headers._list == kept + ([] if carries else [(b"traceparent", b"traceparent", b"00-1-2-01")])
 
 
+class Text(str):
+    __slots__ = ()
+
+
+class Data(bytes):
+    __slots__ = ()
+
+
+def test_texts_of_another_kind_are_seen_too() -> None:
+    for name in ("traceparent", b"tracestate", Text("x-amzn-trace-id"), Data(b"traceparent")):
+        assert context_written(SimpleNamespace(_list=[(b"", name, b"")]))
+    assert not context_written(SimpleNamespace(_list=[(b"", Text("x-amzn-trace-i"), b"")]))
+    headers = SimpleNamespace(_list=[])
+    assert not into_list(headers, [("traceparent", Text("00-1-2-01"))])
+    assert headers._list == []
+
+
 METHODS = st.sampled_from(["GET", "POST", "get", "BREW", b"GET"])
 HOSTS = st.sampled_from(["a", "a:80", "a:8000", "me:pw@a", "b", "[::1]", "", "a?x"])
 URLS = st.builds("{}://{}{}".format, st.sampled_from(["http", "https"]), HOSTS, st.sampled_from(["", "/", "/p?sig=1"]))
