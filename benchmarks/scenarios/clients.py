@@ -131,6 +131,10 @@ def _ddtrace(url: str, client: str) -> Callable[[], object]:
     return flush
 
 
+INSTRUMENT: dict[str, Callable[[str, str], Callable[[], object]]] = {"obsv": _obsv, "opentelemetry": _sdk}
+"""How clients are instrumented in an environment, for who counts."""
+
+
 def _scenario(client: str) -> Scenario:
     return Scenario(
         f"client_{client}",

@@ -440,10 +440,10 @@ cdef extern from *:
         if (made) obsv_put_xray(PyUnicode_1BYTE_DATA(made), hi, lo, id, flags);
         return made;
     }
-    /* A header as the line of a request's head, without its end: traceparent, or X-Ray's. */
+    /* traceparent, or X-Ray's header, as the line of a request's head, without its end; or its value alone. */
     static inline PyObject *obsv_head_line(
-            int xray, unsigned long long hi, unsigned long long lo, unsigned long long id, int flags) {
-        const char *name = xray ? "X-Amzn-Trace-Id: " : "traceparent: ";
+            int xray, unsigned long long hi, unsigned long long lo, unsigned long long id, int flags, int named) {
+        const char *name = !named ? "" : xray ? "X-Amzn-Trace-Id: " : "traceparent: ";
         PyObject *made = PyBytes_FromStringAndSize(NULL, strlen(name) + (xray ? OBSV_XRAY : OBSV_TRACEPARENT));
         if (!made) return NULL;
         unsigned char *at = obsv_put_text((unsigned char *)PyBytes_AS_STRING(made), name);
@@ -497,7 +497,7 @@ cdef extern from *:
     str xray "obsv_xray"(unsigned long long hi, unsigned long long lo, unsigned long long id, int flags)
     bint tells "obsv_tells"(object name) noexcept
     bytes head_line "obsv_head_line"(
-        bint xray, unsigned long long hi, unsigned long long lo, unsigned long long id, int flags)
+        bint xray, unsigned long long hi, unsigned long long lo, unsigned long long id, int flags, bint named)
     bint class_has "obsv_class_has"(object type, str name) except -1
     bint class_same "obsv_class_same"(object one, object other, str name) noexcept
     bint small "obsv_small"(object number, long long *value) noexcept

@@ -27,6 +27,8 @@ cpdef str redact(str url)
 cpdef list carried(Span span)
 @cython.locals(xrays=bint)
 cpdef list head_lines(Span span)
+@cython.locals(xrays=bint, known=tuple, kept=list)
+cpdef list written_behind(Span span, object headers)
 @cython.locals(span=Span)
 cpdef send_context(object headers, object request, object fresh=*)
 cdef bint _merge(object headers, object request, Span span, list pairs) except -1
@@ -37,7 +39,7 @@ cpdef bint into_list(object headers, list pairs) except -1
 cpdef bint below_client(object besides=*)
 cpdef bint plain_ids(Span span) except -1
 cpdef bint context_written(object headers) except -1
-@cython.locals(span=Span)
+@cython.locals(span=Span, names=dict)
 cpdef bint left_to_connection(object headers) except -1
 cpdef bint writes_late(object connection) except -1
 @cython.locals(span=Span, lines=list)

@@ -245,7 +245,7 @@ def carried(span: Span) -> Pairs:
 def head_lines(span: Span) -> list[bytes]:
     """Return the headers that carry a span as lines of a request's head, without their ends. Only with
     :func:`plain_ids`."""
-    return [head_line(xrays, span.trace_hi, span.trace_lo, span.id64, span.flags) for xrays in _order]
+    return [head_line(xrays, span.trace_hi, span.trace_lo, span.id64, span.flags, True) for xrays in _order]
 
 
 def send_context(headers: MutableMapping[str, Any], request: Any, fresh: Fresh | None = None) -> None:
@@ -278,7 +278,7 @@ def _merge(headers: MutableMapping[str, Any], request: Any, span: Span, pairs: P
         pairs = [(spelled.get(name.lower(), name), value) for name, value in pairs]
     trace = span.trace_id
     marks = (trace, f"{trace[:8]}-{trace[8:]}")
-    written = [value for _name, value in getattr(request, "_obsv_sent", ())]
+    written = [text(value) for _name, value in getattr(request, "_obsv_sent", ())]
     for name, _value in pairs:
         present = headers.get(name) if name.lower() in _CONTEXT else None
         if present is not None and name != "tracestate":
@@ -325,6 +325,22 @@ def into_list(headers: Any, pairs: Pairs) -> bool:
     return True
 
 
+def written_behind(span: Span, headers: Any) -> list[tuple[str, bytes]] | None:
+    """Append the headers that carry a span to what ``httpx.Headers`` keeps, and return them; None where there are such
+    already. Only with :func:`plain_ids`."""
+    if context_written(headers):
+        return None
+    kept: list[Any] = headers._list
+    pairs = []
+    for xrays in _order:
+        name = "X-Amzn-Trace-Id" if xrays else "traceparent"
+        value = head_line(xrays, span.trace_hi, span.trace_lo, span.id64, span.flags, False)
+        known: tuple[bytes, bytes] = _KEYS[name]
+        kept.append((known[0], known[1], value))
+        pairs.append((name, value))
+    return pairs
+
+
 def context_written(headers: Any) -> bool:
     """Tell whether ``httpx.Headers`` have any that carry a trace, or keep them in another way than we know."""
     kept = getattr(headers, "_list", None)
@@ -368,7 +384,8 @@ def left_to_connection(headers: Any) -> bool:
     kept = getattr(headers, "_store", None)
     if not isinstance(kept, dict):
         return False
-    for name in kept:  # noqa: SIM110 - a generator would cost more than the loop
+    names: dict[str, Any] = cython.cast(dict, kept)  # an ordered one, whose order does not matter and costs
+    for name in names:  # noqa: SIM110 - a generator would cost more than the loop
         if tells(name):
             return False
     return True

@@ -19,26 +19,24 @@ if cython.compiled:
     from cython.cimports.obsv.hotpath._native import carries
     from cython.cimports.obsv.hotpath.http_client import (
         answered,
-        carried,
         context_written,
         describe,
         head_lines,
-        into_list,
         plain_ids,
         send_context,
+        written_behind,
     )
     from cython.cimports.obsv.hotpath.span import current_span
 else:
     from ._native_py import carries
     from .http_client import (
         answered,
-        carried,
         context_written,
         describe,
         head_lines,
-        into_list,
         plain_ids,
         send_context,
+        written_behind,
     )
     from .span import current_span
 
@@ -80,11 +78,11 @@ def describe_request(span: Span, client: Any, args: tuple[Any, ...], kwargs: dic
 
 def _write_later(span: Span, request: Any) -> None:
     """Write what has been sent already into the request as well, for who looks."""
-    pairs = carried(span)
-    if pairs and into_list(request.headers, pairs):
-        request._obsv_sent = request.extensions[_SENT] = pairs
-    else:
+    pairs = written_behind(span, request.headers)
+    if pairs is None:
         _write(request)
+    else:
+        request._obsv_sent = request.extensions[_SENT] = pairs
 
 
 def _write(request: Any) -> None:
