@@ -387,10 +387,10 @@ cdef extern from *:
         }
         return 0;
     }
-    /* Is this the name of a header that carries a trace, in lower case: a str or bytes object? */
     static inline int obsv_exactly(const char *text, Py_ssize_t length, const char *name, Py_ssize_t size) {
         return length == size && memcmp(text, name, size) == 0;
     }
+    /* Is this the name of a header that carries a trace, in lower case: a str or bytes object? */
     static inline int obsv_tells(PyObject *name) {
         const char *text;
         Py_ssize_t length;

@@ -133,8 +133,7 @@ def describe_prepared(span: Span, adapter: Any, args: tuple[Any, ...], kwargs: d
         send_context(headers, request, into_store)
 
     def finish(response: Any) -> None:
-        version = getattr(response.raw, "version", None)
-        answered(span, response.status_code, "1.1" if version == 11 else VERSIONS.get(version))
+        answered(span, response.status_code, VERSIONS.get(getattr(response.raw, "version", None)))
 
     return finish
 
