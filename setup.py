@@ -11,7 +11,7 @@ from setuptools import setup
 MODULES = [
     "readable", "records", "span", "queue", "wire", "otlp", "metrics", "api_metrics", "jsontext", "loglines",
     "stdlines", "http_client", "connection", "exchange", "gateway", "turn", "telling", "aws_client",
-    "around", "urllib3_client", "redis_client", "httpx_client", "masking", "keeping",
+    "passing", "around", "urllib3_client", "redis_client", "httpx_client", "masking", "keeping",
 ]  # fmt: skip
 DIRECTIVES = {
     "language_level": 3,

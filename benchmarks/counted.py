@@ -2,6 +2,9 @@
 
 Those of the calling thread, by valgrind. Neither the processor's caches nor what else the machine does shows in them,
 so they tell how much there is to do, where the client scenarios tell how long that takes.
+
+With ``--misses`` it counts what a cache of the second level's size would have to fetch: valgrind plays one, for the
+calling thread alone.
 """
 
 from __future__ import annotations
@@ -30,11 +33,18 @@ FEW, MANY = 20, 70
 Run = tuple[str, str, int]
 """Whose environment, what is instrumented there (or nothing), and how many calls."""
 
+LEVEL_2 = Path("/sys/devices/system/cpu/cpu0/cache/index2")
+"""Where Linux describes the cache."""
+
+MISSES = ("ILmr", "DLmr", "DLmw")
+"""What callgrind calls the misses of the last level: of code, of data that is read, of data that is written."""
+
 
 def main() -> int:
     """Count and print a table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.counted", description=__doc__)
     parser.add_argument("client", nargs="*", help=f"which of {', '.join(clients.MAKE)}")
+    parser.add_argument("--misses", action="store_true", help="count misses of the second-level cache")
     parser.add_argument("--call", nargs=4, metavar=("CLIENT", "HOW", "URL", "COUNT"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.call:
@@ -53,7 +63,7 @@ def main() -> int:
     with running_sink() as url:
         for client in arguments.client or clients.MAKE:
             try:
-                bare, adds = counted(client, url)
+                bare, adds = counted(client, url, simulated() if arguments.misses else [])
             except harness.FailedError as error:
                 return _wrong(str(error))
             ratio = adds[names[1]] / adds[names[0]]
@@ -65,14 +75,27 @@ def _row(client: str, *columns: str) -> str:
     return f"{client:10}" + "".join(f"{column:>20}" for column in columns)
 
 
-def counted(client: str, url: str) -> tuple[float, dict[str, float]]:
-    """Return the instructions of a bare call, and what each contestant adds to one."""
+def simulated(level_2: Path = LEVEL_2) -> list[str]:
+    """Return what makes valgrind play the processor's second-level cache, of 512 KB where nobody knows its size.
+
+    Valgrind knows two levels, and the last is the one whose misses count here.
+    """
+    try:
+        size = 1024 * int((level_2 / "size").read_text().strip().removesuffix("K"))
+        ways, line = [int((level_2 / name).read_text()) for name in ("ways_of_associativity", "coherency_line_size")]
+    except (OSError, ValueError):
+        size, ways, line = 512 * 1024, 8, 64
+    return ["--cache-sim=yes", f"--LL={size},{ways},{line}"]
+
+
+def counted(client: str, url: str, options: list[str]) -> tuple[float, dict[str, float]]:
+    """Return the instructions or misses of a bare call, and what each contestant adds to one."""
     kinds = [(environment, how) for environment in clients.INSTRUMENT for how in (BARE, environment)]
     runs: list[Run] = [(*kind, count) for kind, count in product(kinds, (FEW, MANY))]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for _ in pool.map(lambda kind: _total(client, url, (*kind, 1)), kinds):
+        for _ in pool.map(lambda kind: _total(client, url, (*kind, 1), options), kinds):
             pass  # that writes what Python compiles of modules, which would be counted
-        totals = dict(zip(runs, pool.map(lambda run: _total(client, url, run), runs), strict=True))
+        totals = dict(zip(runs, pool.map(lambda run: _total(client, url, run, options), runs), strict=True))
 
     def each(environment: str, how: str) -> float:
         return (totals[environment, how, MANY] - totals[environment, how, FEW]) / (MANY - FEW)
@@ -92,12 +115,12 @@ def call(client: str, how: str, url: str, count: int) -> None:
     os._exit(0)
 
 
-def _total(client: str, url: str, run: Run) -> int:
+def _total(client: str, url: str, run: Run, options: list[str]) -> int:
     environment, how, count = run
     variables = {name: value for name, value in os.environ.items() if not name.startswith(harness.FOREIGN)}
     with TemporaryDirectory() as folder:
         command = ["valgrind", "--tool=callgrind", "--separate-threads=yes", f"--callgrind-out-file={folder}/counts"]
-        command += [str(setup.interpreter(environment)), "-m", "benchmarks.counted"]
+        command += [*options, str(setup.interpreter(environment)), "-m", "benchmarks.counted"]
         done = subprocess.run(
             [*command, "--call", client, how, url, str(count)],
             capture_output=True,
@@ -113,15 +136,20 @@ def _total(client: str, url: str, run: Run) -> int:
 
 
 def total(counts: str) -> int:
-    """Return the instructions in a file of callgrind's.
+    """Return the instructions in a file of callgrind's, or the misses of the last level where it has such.
 
     >>> total("events: Ir\\nsummary: 0\\ntotals: 17\\n")
     17
+    >>> total("events: Ir Dr ILmr DLmr DLmw\\ntotals: 17 9 3 2 1\\n")
+    6
     """
-    found = re.search(r"^totals: (\d+)$", counts, re.MULTILINE)
-    if found is None:
+    events = re.search(r"^events: (.+)$", counts, re.MULTILINE)
+    found = re.search(r"^totals: ([\d ]+)$", counts, re.MULTILINE)
+    if events is None or found is None:
         raise harness.FailedError("valgrind has counted nothing")
-    return int(found[1])
+    names = events[1].split()
+    totals = dict(zip(names, map(int, found[1].split()), strict=False))  # zeros at the end are left out
+    return sum(totals.get(name, 0) for name in (MISSES if MISSES[0] in names else ("Ir",)))
 
 
 def _wrong(text: str) -> int:

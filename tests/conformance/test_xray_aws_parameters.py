@@ -114,7 +114,7 @@ def recorded(service: str, operation: str, rules: dict[str, Any]) -> dict[str, A
     def received(told: Any, _: Any) -> Any:
         return lambda result: told.set_attribute("messaging.batch.message_count", count)
 
-    finish = describing(received)(made, SimpleNamespace(meta=meta), (operation, given), {})
+    finish = describing(received)(made, SimpleNamespace(meta=meta), operation, given)
     assert finish is not None
     finish({**answered, "ResponseMetadata": {"HTTPStatusCode": 200, "RequestId": "R"}})
     assert "secret" not in str(made.attributes)
@@ -140,7 +140,7 @@ def test_a_call_without_such_parameters_gets_nothing_more() -> None:
         service_model=SimpleNamespace(service_id="DynamoDB"), region_name="eu-west-1", endpoint_url="http://aws"
     )
     made = span(2, 1, "call", CLIENT)
-    describing(lambda *_: lambda _: None)(made, SimpleNamespace(meta=meta), ("PutItem", {"TableName": "t"}), {})
+    describing(lambda *_: lambda _: None)(made, SimpleNamespace(meta=meta), "PutItem", {"TableName": "t"})
     assert {name for name in made.attributes if name.startswith("aws.")} == {"aws.dynamodb.table_names"}
 
 
@@ -150,7 +150,7 @@ def test_whatever_stands_there_the_call_is_described(odd: Any) -> None:
         meta = SimpleNamespace(service_model=SimpleNamespace(service_id=service), region_name=None, endpoint_url="")
         made = span(2, 1, "call", CLIENT)
         finish = describing(lambda *_: lambda _: None)(
-            made, SimpleNamespace(meta=meta), ("Anything", dict.fromkeys(names, odd)), {}
+            made, SimpleNamespace(meta=meta), "Anything", dict.fromkeys(names, odd)
         )
         assert finish is not None
         finish({"Failed": odd, "Attributes": odd, "ConsumedCapacity": odd, "QueueUrl": odd})

@@ -1,9 +1,21 @@
+cimport cython
+from cpython.object cimport PyObject
+
+from obsv.hotpath.passing cimport Replacement
 from obsv.hotpath.span cimport Scope, Span
 
 cdef class Call:
     cdef public Scope scope
-    cdef public object name, hook, unless, where, failed
+    cdef public object name, hook, unless, where, failed, quiet
+    cdef public tuple wanted
     cdef public int kind
     cdef public bint active
 
-    cpdef bint left_out(self, object instance, object args, object kwargs) except -1
+    cpdef bint hushed(self, object instance) except -1
+    cpdef bint refused(self, object instance, tuple args, dict kwargs) except -1
+    cpdef bint left_out(self, object instance, tuple args, dict kwargs) except -1
+    cpdef before(self, object span, object instance, tuple args, dict kwargs)
+    cpdef after(self, object finish, object result)
+
+@cython.locals(call=Call, method=bint, span=Span, kwargs=dict)
+cdef object call_in_span(Replacement made, PyObject *const *args, size_t count, PyObject *names)

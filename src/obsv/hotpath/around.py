@@ -15,9 +15,18 @@ else:
     from . import shim as cython
 
 if cython.compiled:
-    from cython.cimports.cpython.object import PyObject_Call as apply  # `f(*args, **kwargs)` would copy kwargs again
+    from cython.cimports.obsv.hotpath.passing import (
+        call_with,
+        keywords,
+        pass_named,
+        pass_on,
+        placed,
+        positional,
+        replacement,
+    )
     from cython.cimports.obsv.hotpath.span import new_span
 else:
+    from .passing_plain import call_with, keywords, pass_named, pass_on, placed, positional, replacement
     from .span import new_span
 
 TYPE_CHECKING = False
@@ -25,9 +34,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    Hook = Callable[[Span, Any, tuple[Any, ...], dict[str, Any]], Callable[[Any], None] | None]
+    Hook = Callable[..., Callable[[Any], None] | None]
     Unless = Callable[[Any, tuple[Any, ...], dict[str, Any]], bool]
+    Quiet = Callable[[Any], bool]
     Failed = Callable[[Span, Exception], None]
+
+_MOST_WANTED = 8
 
 
 class Call:
@@ -39,15 +51,18 @@ class Call:
         kind: The span's kind.
         hook: Called as ``hook(span, instance, args, kwargs)`` when the span has begun and is current. It may change
             ``kwargs``, and may return a function that is called with the result.
-        unless: Called as ``unless(instance, args, kwargs)`` before anything else; when true, the call goes through
+        wanted: Names of the function's first parameters, without the instance, at most eight: the hook is called as
+            ``hook(span, instance, *values)`` then, None for what was not given, and can change nothing. It costs less.
+        unless: Called as ``unless(instance, args, kwargs)`` before the span is made; when true, the call goes through
             untouched.
         where: The place named when the hook fails.
         failed: Called as ``failed(span, error)`` with an ``Exception`` that a plain function raises, before the span
             notes it and ends.
+        quiet: Called as ``quiet(instance)`` before ``unless``, which it is like: for it, no arguments are put together.
         active: False when the patch was taken back but its wrapper could not be (somebody wrapped it again).
     """
 
-    __slots__ = ("active", "failed", "hook", "kind", "name", "scope", "unless", "where")
+    __slots__ = ("active", "failed", "hook", "kind", "name", "quiet", "scope", "unless", "wanted", "where")
 
     def __init__(
         self,
@@ -58,7 +73,11 @@ class Call:
         unless: Unless | None = None,
         where: str = "",
         failed: Failed | None = None,
+        quiet: Quiet | None = None,
+        wanted: tuple[str, ...] | None = None,
     ) -> None:
+        if wanted is not None and len(wanted) > _MOST_WANTED:
+            raise ValueError(wanted)
         self.scope = scope
         self.name = name
         self.kind = kind
@@ -66,13 +85,27 @@ class Call:
         self.unless = unless
         self.where = where or name
         self.failed = failed
+        self.quiet = quiet
+        self.wanted = wanted
         self.active = True
+
+    def copy(self) -> Call:
+        """Return another one for the same."""
+        return Call(
+            self.scope,
+            self.name,
+            self.kind,
+            self.hook,
+            self.unless,
+            self.where,
+            self.failed,
+            self.quiet,
+            self.wanted,
+        )
 
     def span(self, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Span | None:
         """Make the span of one call, not begun; None when the call is not to be seen."""
-        if not self.active or not self.scope.outlet.enabled:
-            return None
-        if self.unless is not None and self.left_out(instance, args, kwargs):
+        if not self.active or not self.scope.outlet.enabled or self.left_out(instance, args, kwargs):
             return None
         return self.make()
 
@@ -81,13 +114,25 @@ class Call:
         made: Span = new_span(self.scope, self.name, self.kind)
         return made
 
-    def left_out(self, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-        """Ask ``unless``, guarded; a call that it fails on goes through untouched."""
+    def hushed(self, instance: Any) -> bool:
+        """Ask ``quiet``, guarded; a call that it fails on goes through untouched."""
+        try:
+            return bool(self.quiet is not None and self.quiet(instance))
+        except Exception as error:  # noqa: BLE001 - a patch of ours
+            faults.report(self.where, error)
+            return True
+
+    def refused(self, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Ask ``unless``, guarded likewise."""
         try:
             return bool(self.unless is not None and self.unless(instance, args, kwargs))
         except Exception as error:  # noqa: BLE001 - a patch of ours
             faults.report(self.where, error)
             return True
+
+    def left_out(self, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Ask both."""
+        return self.hushed(instance) or self.refused(instance, args, kwargs)
 
     def before(
         self, span: Span, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -96,20 +141,30 @@ class Call:
         if self.hook is None:
             return None
         try:
+            if self.wanted is not None:
+                values = [args[at] if at < len(args) else kwargs.get(name) for at, name in enumerate(self.wanted)]
+                return self.hook(span, instance, *values)
             return self.hook(span, instance, args, kwargs)
         except Exception as error:  # noqa: BLE001 - a patch of ours
             faults.report(self.where, error)
             return None
 
-    def after(self, finish: Callable[..., None], *told: Any) -> None:
-        """Run what the hook returned, or ``failed``, guarded."""
+    def after(self, finish: Callable[[Any], None], result: Any) -> None:
+        """Run what the hook returned, guarded."""
         try:
-            finish(*told)
+            finish(result)
         except Exception as error:  # noqa: BLE001 - a patch of ours
             faults.report(self.where, error)
 
+    def note(self, span: Span, error: Exception) -> None:
+        """Run ``failed``, guarded."""
+        try:
+            if self.failed is not None:
+                self.failed(span, error)
+        except Exception as fault:  # noqa: BLE001 - a patch of ours
+            faults.report(self.where, fault)
 
-@cython.locals(call=Call, scope=Scope)  # type: ignore[untyped-decorator]
+
 def around(function: Callable[..., Any], call: Call, method: bool) -> Callable[..., Any]:
     """Return a function that calls ``function`` inside a span.
 
@@ -118,42 +173,47 @@ def around(function: Callable[..., Any], call: Call, method: bool) -> Callable[.
         call: What its span is like.
         method: True when the first positional argument is the instance that the hooks are given.
     """
-    scope, name, kind, hook, unless, failed = call.scope, call.name, call.kind, call.hook, call.unless, call.failed
+    return replacement(call_in_span, function, (call, method))  # type: ignore[no-any-return]
 
-    @cython.locals(span=Span)  # type: ignore[untyped-decorator]
-    def call_in_span(*args: Any, **kwargs: Any) -> Any:
-        if not call.active or not scope.outlet.enabled:
-            return apply(function, args, kwargs) if cython.compiled else function(*args, **kwargs)
-        instance, rest = (args[0], args[1:]) if method and args else (None, args)
-        if unless is not None and call.left_out(instance, rest, kwargs):
-            return apply(function, args, kwargs) if cython.compiled else function(*args, **kwargs)
-        span: Span = new_span(scope, name, kind)
-        try:
-            span.enter()
-            finish = None
-            if hook is not None:
-                try:
-                    finish = hook(span, instance, rest, kwargs)
-                except Exception as error:  # noqa: BLE001 - a patch of ours
-                    faults.report(call.where, error)
+
+def call_in_span(made: Any, args: Any, count: Any, names: Any) -> Any:
+    """Do what a function that ``around`` made does."""
+    function = made.function
+    call: Call = made.told[0]
+    method: bool = made.told[1]
+    instance = placed(args, count, 0) if method else None
+    if not call.active or not call.scope.outlet.enabled:
+        return pass_on(function, args, count, names)
+    if call.quiet is not None and call.hushed(instance):
+        return pass_on(function, args, count, names)
+    if call.unless is not None and call.refused(
+        instance, positional(args, count, method), keywords(args, count, names)
+    ):
+        return pass_on(function, args, count, names)
+    kwargs = finish = None
+    span: Span = new_span(call.scope, call.name, call.kind)
+    try:
+        span.enter()
+        if call.hook is not None and call.wanted is not None:
             try:
-                if cython.compiled:
-                    result = apply(function, args, kwargs)
-                else:
-                    result = function(*args, **kwargs)
-            except Exception as error:
-                if failed is not None:
-                    call.after(failed, span, error)
-                raise
-            if finish is not None:
-                try:
-                    finish(result)
-                except Exception as error:  # noqa: BLE001 - a patch of ours
-                    faults.report(call.where, error)
-        except BaseException as error:
-            span.leave(error)
+                finish = call_with(call.hook, span, instance, call.wanted, method, args, count, names)
+            except Exception as error:  # noqa: BLE001 - a patch of ours
+                faults.report(call.where, error)
+        elif call.hook is not None:
+            kwargs = keywords(args, count, names)
+            finish = call.before(span, instance, positional(args, count, method), kwargs)
+        try:
+            if kwargs is None:
+                result = pass_on(function, args, count, names)
+            else:
+                result = pass_named(function, args, count, kwargs)
+        except Exception as error:
+            call.note(span, error)
             raise
-        span.leave(None)
-        return result
-
-    return call_in_span  # type: ignore[no-any-return]
+        if finish is not None:
+            call.after(finish, result)
+    except BaseException as error:
+        span.leave(error)
+        raise
+    span.leave(None)
+    return result

@@ -1,6 +1,12 @@
 cimport cython
+from cpython.object cimport PyObject
 
+from obsv.hotpath.passing cimport Replacement
 from obsv.hotpath.span cimport Span
+
+@cython.locals(span=Span, name=str)
+cdef object _emit(Replacement made, PyObject *const *args, size_t count, PyObject *names)
+cdef object _prepare(Replacement made, PyObject *const *args, size_t count, PyObject *names)
 
 @cython.locals(answer=dict)
 cpdef answered(Span span, object parsed)

@@ -19,11 +19,12 @@ else:
     from . import shim as cython
 
 if cython.compiled:
-    from cython.cimports.cpython.object import PyObject_Call as apply  # `f(*args, **kwargs)` would copy kwargs again
     from cython.cimports.obsv.hotpath.http_client import left_to_connection, send_context
+    from cython.cimports.obsv.hotpath.passing import argument, pass_on, replacement
     from cython.cimports.obsv.hotpath.span import current_span
 else:
     from .http_client import left_to_connection, send_context
+    from .passing_plain import argument, pass_on, replacement
     from .span import current_span
 
 TYPE_CHECKING = False
@@ -44,7 +45,7 @@ SENDING = {
 
 
 def emitting(
-    function: Callable[..., Any], switch: Any, scope: Scope, changed: Callable[[Span, Any, tuple[Any, ...], Any], Any]
+    function: Callable[..., Any], switch: Any, scope: Scope, changed: Callable[[Span, Any, Any], Any]
 ) -> Callable[..., Any]:
     """Return a ``BaseClient._emit_api_params`` that puts the trace into messages.
 
@@ -52,26 +53,26 @@ def emitting(
         function: The method itself.
         switch: Whether this is in force.
         scope: That of botocore's spans; a call by somebody else is left alone.
-        changed: Called with the span, the parameters and the method's arguments for a call of SQS or SNS; returns the
+        changed: Called with the span, the parameters and the operation's model for a call of SQS or SNS; returns the
             parameters to use.
     """
+    return replacement(_emit, function, (switch, scope, changed))  # type: ignore[no-any-return]
 
-    @cython.locals(span=Span, name=str)  # type: ignore[untyped-decorator]
-    def _emit_api_params(*args: Any, **kwargs: Any) -> Any:
-        parameters = function(*args, **kwargs)  # a copy: whoever wraps it, too, may change its keywords
-        if switch.active:
-            try:
-                span = current_span()
-                if span.scope is not scope:
-                    return parameters
-                name = span.name if type(span.name) is str else str(span.name)
-                if name.startswith("SQS.") or name.startswith("SNS."):  # noqa: PIE810 - a tuple is dearer, compiled
-                    return changed(span, parameters, args, kwargs)
-            except Exception as error:  # noqa: BLE001 - never into user code
-                faults.report(WHERE, error)
-        return parameters
 
-    return _emit_api_params  # type: ignore[no-any-return]
+def _emit(made: Any, args: Any, count: Any, names: Any) -> Any:
+    switch, scope, changed = made.told
+    parameters = pass_on(made.function, args, count, names)
+    if switch.active:
+        try:
+            span = current_span()
+            if span.scope is not scope:
+                return parameters
+            name: str = span.name if type(span.name) is str else str(span.name)
+            if name.startswith("SQS.") or name.startswith("SNS."):  # noqa: PIE810 - a tuple is dearer, compiled
+                return changed(span, parameters, argument(args, count, names, 2, "operation_model"))
+        except Exception as error:  # noqa: BLE001 - never into user code
+            faults.report(WHERE, error)
+    return parameters
 
 
 def preparing(function: Callable[..., Any], switch: Any, scope: Scope) -> Callable[..., Any]:
@@ -80,18 +81,19 @@ def preparing(function: Callable[..., Any], switch: Any, scope: Scope) -> Callab
     That is when it has been signed, unless the connection will: AWS takes headers that are not part of the signature,
     and signing them costs more than all the rest.
     """
+    return replacement(_prepare, function, (switch, scope))  # type: ignore[no-any-return]
 
-    def prepare_request(*args: Any, **kwargs: Any) -> Any:
-        request = apply(function, args, kwargs) if cython.compiled else function(*args, **kwargs)
-        if switch.active:
-            try:
-                if current_span().scope is scope and not left_to_connection(None):
-                    send_context(request.headers, None)
-            except Exception as error:  # noqa: BLE001 - never into user code
-                faults.report(WHERE, error)
-        return request
 
-    return prepare_request
+def _prepare(made: Any, args: Any, count: Any, names: Any) -> Any:
+    switch, scope = made.told
+    request = pass_on(made.function, args, count, names)
+    if switch.active:
+        try:
+            if current_span().scope is scope and not left_to_connection(None):
+                send_context(request.headers, None)
+        except Exception as error:  # noqa: BLE001 - never into user code
+            faults.report(WHERE, error)
+    return request
 
 
 def describing(receiving: Callable[[Span, Any], Callable[[Any], None]]) -> Callable[..., Any]:
@@ -102,9 +104,7 @@ def describing(receiving: Callable[[Span, Any], Callable[[Any], None]]) -> Calla
             called with the result.
     """
 
-    def call(span: Span, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[Any], None] | None:
-        operation = args[0] if args else kwargs["operation_name"]
-        parameters = args[1] if len(args) > 1 else kwargs["api_params"]
+    def call(span: Span, client: Any, operation: str, parameters: Any) -> Callable[[Any], None] | None:
         return _describe(span, client.meta, operation, parameters, receiving)
 
     return call

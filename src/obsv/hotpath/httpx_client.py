@@ -60,9 +60,8 @@ _near: list[tuple[str, str, int | None, str]] = []  # a few of those, the newest
 _writes_late = False  # whether h11 writes requests by a function of ours
 
 
-def describe_request(span: Span, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[Any], None]:
+def describe_request(span: Span, client: Any, request: Any) -> Callable[[Any], None]:
     """Describe the sending of an ``httpx.Request``. Its headers are the library's own copy of what the user passed."""
-    request = args[0] if args else kwargs["request"]
     describe(span, request.method, url_text(request.url))
     late = _left_to_writer(span, client, request.headers)
     if not late:

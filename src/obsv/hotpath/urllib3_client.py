@@ -18,7 +18,6 @@ else:
     from . import shim as cython
 
 if cython.compiled:
-    from cython.cimports.cpython.object import PyObject_Call as apply  # `f(*args, **kwargs)` would copy kwargs again
     from cython.cimports.obsv.hotpath.http_client import (
         answered,
         below_client,
@@ -29,6 +28,7 @@ if cython.compiled:
         write_late,
         writes_late,
     )
+    from cython.cimports.obsv.hotpath.passing import argument, named, pass_on, pass_with, placed, replacement
     from cython.cimports.obsv.hotpath.span import current_span
 else:
     from .http_client import (
@@ -41,6 +41,7 @@ else:
         write_late,
         writes_late,
     )
+    from .passing_plain import argument, named, pass_on, pass_with, placed, replacement
     from .span import current_span
 
 TYPE_CHECKING = False
@@ -56,7 +57,7 @@ _CONTEXT = frozenset(("traceparent", "x-amzn-trace-id"))
 _SENTRY = "sentry-sdk."  # how the names of its threads begin
 
 
-def skipped(pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+def skipped(pool: Any) -> bool:
     """Tell whether a request has no span of urllib3's own.
 
     A library above has one for it, or decided against one, or the request is none of the program's.
@@ -88,45 +89,52 @@ def sending(function: Callable[..., Any], switch: Any, scope: Scope) -> Callable
         scope: That of urllib3's spans.
     """
 
-    def _make_request(*args: Any, **kwargs: Any) -> Any:
-        if not switch.active:
-            return apply(function, args, kwargs) if cython.compiled else function(*args, **kwargs)
-        connection = args[1] if len(args) > 1 else kwargs.get("conn")
-        try:
-            headers = kwargs.get("headers")
-            if headers is not None and not (below_client(scope) and writes_late(connection)):
-                # Else the library above has written them, or the connection will.
-                kwargs["headers"] = _with_context(headers, scope)  # ours: the caller's keywords were taken apart
-        except Exception as error:  # noqa: BLE001 - never into user code
-            faults.report(WHERE, error)
-        result = apply(function, args, kwargs) if cython.compiled else function(*args, **kwargs)
-        try:
-            connected(connection)
-        except Exception as error:  # noqa: BLE001 - never into user code
-            faults.report(WHERE, error)
-        return result
+    return replacement(_send, function, (switch, scope))  # type: ignore[no-any-return]
 
-    return _make_request
+
+def _send(made: Any, args: Any, count: Any, names: Any) -> Any:
+    switch, scope = made.told
+    if not switch.active:
+        return pass_on(made.function, args, count, names)
+    connection = argument(args, count, names, 1, "conn")
+    headers = None
+    try:
+        headers = named(args, count, names, "headers")
+        # Else the library above has written them, or the connection will.
+        if headers is not None and not (below_client(scope) and writes_late(connection)):
+            headers = _with_context(headers, scope)
+    except Exception as error:  # noqa: BLE001 - never into user code
+        faults.report(WHERE, error)
+    if headers is None:
+        result = pass_on(made.function, args, count, names)
+    else:
+        result = pass_with(made.function, args, count, names, "headers", headers)
+    try:
+        connected(connection)
+    except Exception as error:  # noqa: BLE001 - never into user code
+        faults.report(WHERE, error)
+    return result
 
 
 def ending(function: Callable[..., Any], switch: Any) -> Callable[..., Any]:
     """Return a ``HTTPConnection.endheaders`` that writes the headers that were left to the connection."""
 
-    def endheaders(*args: Any, **kwargs: Any) -> Any:
-        if switch.active and args:
-            try:
-                write_late(args[0])
-            except Exception as error:  # noqa: BLE001 - never into user code
-                faults.report(WHERE, error)
-        return apply(function, args, kwargs) if cython.compiled else function(*args, **kwargs)
-
-    return endheaders
+    return replacement(_end, function, switch)  # type: ignore[no-any-return]
 
 
-def describe_prepared(span: Span, adapter: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[Any], None]:
+def _end(made: Any, args: Any, count: Any, names: Any) -> Any:
+    connection = placed(args, count, 0)
+    if made.told.active and connection is not None:
+        try:
+            write_late(connection)
+        except Exception as error:  # noqa: BLE001 - never into user code
+            faults.report(WHERE, error)
+    return pass_on(made.function, args, count, names)
+
+
+def describe_prepared(span: Span, adapter: Any, request: Any) -> Callable[[Any], None]:
     """Describe the sending of requests' ``PreparedRequest``. Its headers are the library's own copy of what the user
     passed."""
-    request = args[0] if args else kwargs["request"]
     describe(span, request.method, text(request.url))
     headers = request.headers
     if not left_to_connection(headers):

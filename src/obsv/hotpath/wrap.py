@@ -91,7 +91,7 @@ def _in_context(function: Callable[..., Any], call: Call) -> Callable[..., Any]:
 
 
 def _coroutine(function: Callable[..., Any], call: Call, method: bool) -> Callable[..., Any]:
-    scope, name, kind, hook, unless = call.scope, call.name, call.kind, call.hook, call.unless
+    scope, name, kind, hook = call.scope, call.name, call.kind, call.hook
     make = _maker(call)
 
     @wraps(function)
@@ -99,21 +99,15 @@ def _coroutine(function: Callable[..., Any], call: Call, method: bool) -> Callab
         if not call.active or not scope.outlet.enabled:
             return await function(*args, **kwargs)
         instance, rest = (args[0], args[1:]) if method and args else (None, args)
-        if unless is not None and call.left_out(instance, rest, kwargs):
+        if call.left_out(instance, rest, kwargs):
             return await function(*args, **kwargs)
         with make(scope, name, kind) as span:
             finish = None
             if hook is not None:
-                try:
-                    finish = hook(span, instance, rest, kwargs)
-                except Exception as error:  # noqa: BLE001 - a patch of ours
-                    faults.report(call.where, error)
+                finish = call.before(span, instance, rest, kwargs)
             result = await function(*args, **kwargs)
             if finish is not None:
-                try:
-                    finish(result)
-                except Exception as error:  # noqa: BLE001 - a patch of ours
-                    faults.report(call.where, error)
+                call.after(finish, result)
             return result
 
     return await_in_span

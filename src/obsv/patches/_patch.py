@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any, TypeVar
 
-    from ..hotpath.around import Failed, Unless
+    from ..hotpath.around import Failed, Quiet, Unless
 
     Described = TypeVar("Described", bound=Callable[..., Any])
     Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -66,11 +66,21 @@ class Patch:
     # ------------------------------------------------------------------ describing
 
     def client(
-        self, *targets: str, name: str | None = None, unless: Unless | None = None, failed: Failed | None = None
+        self,
+        *targets: str,
+        name: str | None = None,
+        unless: Unless | None = None,
+        failed: Failed | None = None,
+        quiet: Quiet | None = None,
+        wanted: tuple[str, ...] | None = None,
     ) -> Callable[[Described], Described]:
-        """Describe calls that leave the process and wait for an answer; ``failed`` sees the exceptions of plain
-        functions."""
-        return self._describe(CLIENT, targets, name, unless, failed)
+        """Describe calls that leave the process and wait for an answer.
+
+        ``failed`` sees the exceptions of plain functions. ``quiet`` is an ``unless`` that is given the instance only.
+        With ``wanted`` the description is given the values of these parameters in place of all. :class:`Call` tells
+        more.
+        """
+        return self._describe(CLIENT, targets, name, unless, failed, quiet, wanted)
 
     def server(
         self, *targets: str, name: str | None = None, unless: Unless | None = None
@@ -97,13 +107,21 @@ class Patch:
         return self._describe(INTERNAL, targets, name, unless)
 
     def _describe(
-        self, kind: int, targets: tuple[str, ...], name: str | None, unless: Unless | None, failed: Failed | None = None
+        self,
+        kind: int,
+        targets: tuple[str, ...],
+        name: str | None,
+        unless: Unless | None,
+        failed: Failed | None = None,
+        quiet: Quiet | None = None,
+        wanted: tuple[str, ...] | None = None,
     ) -> Callable[[Described], Described]:
         where = f"patch {self.name}"
 
         def describe(hook: Described) -> Described:
             for target in targets:
-                call = Call(self.scope, name or target.rpartition(".")[2], kind, hook, unless, where, failed)
+                first = name or target.rpartition(".")[2]
+                call = Call(self.scope, first, kind, hook, unless, where, failed, quiet, wanted)
                 self.sites.append(Site(self, target, call, None))
             return hook
 
@@ -301,11 +319,7 @@ class Site:
         self._own = vars(owner).get(name)
         # A new one each time: a wrapper of ours that is still there because somebody wrapped it stays silent.
         call = self.call
-        self._switch = (
-            _Switch()
-            if call is None
-            else Call(call.scope, call.name, call.kind, call.hook, call.unless, call.where, call.failed)
-        )
+        self._switch = _Switch() if call is None else call.copy()
         put: Any
         if isinstance(kept, classmethod):
             put = classmethod(self._wrapped(function, True))

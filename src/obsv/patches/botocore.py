@@ -36,15 +36,16 @@ def _receiving(span: Span, parameters: Any) -> Callable[[Any], None]:
     return received
 
 
-patch.client("botocore.client:BaseClient._make_api_call", failed=refused)(describing(_receiving))
+patch.client("botocore.client:BaseClient._make_api_call", failed=refused, wanted=("operation_name", "api_params"))(
+    describing(_receiving)
+)
 
 
-def _changed(span: Span, parameters: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _changed(span: Span, parameters: Any, model: Any) -> Any:
     """Put the trace into messages that are sent, and ask for it in those that are received.
 
     What comes back from the user's own event handlers is copied where it is changed.
     """
-    model = kwargs["operation_model"] if "operation_model" in kwargs else args[2]
     service = str(model.service_model.service_id)
     if (service, model.name) in SENDING:
         return with_context(service, parameters, span)

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 patch = Patch("httpx", requires="httpx >= 0.23", semconv="http/http-spans (client)")
 
-patch.client("httpx._client:Client._send_single_request", "httpx._client:AsyncClient._send_single_request")(
-    describe_request
-)
+patch.client(
+    "httpx._client:Client._send_single_request",
+    "httpx._client:AsyncClient._send_single_request",
+    wanted=("request",),
+)(describe_request)
 
 
 # What h11 writes requests with stands in a table of functions, which it looks up for each connection and each request.

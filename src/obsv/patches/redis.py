@@ -26,7 +26,7 @@ patch.client(
 )(describe_command)
 
 
-def _is_empty(pipeline: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+def _is_empty(pipeline: Any) -> bool:
     """Tell whether nothing will be sent."""
     return not _commands(pipeline) and not getattr(pipeline, "watching", False)
 
@@ -36,7 +36,7 @@ def _is_empty(pipeline: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> b
     "redis.asyncio.client:Pipeline.execute",
     "redis.cluster:ClusterPipeline.execute",
     "redis.asyncio.cluster:ClusterPipeline.execute",
-    unless=_is_empty,
+    quiet=_is_empty,
 )
 def pipeline(span: Span, pipeline: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Describe a pipeline or transaction (semantic conventions, ``db.operation.name`` of a batch)."""

@@ -12,4 +12,4 @@ from ._api import Patch
 
 patch = Patch("requests", requires="requests >= 2.25", semconv="http/http-spans (client)")
 
-patch.client("requests.adapters:HTTPAdapter.send")(describe_prepared)
+patch.client("requests.adapters:HTTPAdapter.send", wanted=("request",))(describe_prepared)

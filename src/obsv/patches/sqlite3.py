@@ -100,7 +100,7 @@ def cursor(wrapped: Callable[..., Any], connection: Any, args: tuple[Any, ...], 
     return wrapped(*args, **kwargs)
 
 
-def _inside(instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+def _inside(instance: Any) -> bool:
     """Tell whether a statement is part of one that has a span: a function of the user's that SQL calls."""
     span = current_span()
     return span.scope is patch.scope and span.recording
@@ -113,7 +113,7 @@ def _inside(instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> boo
     f"{_HERE}TracedConnection.execute",
     f"{_HERE}TracedConnection.executemany",
     f"{_HERE}TracedConnection.executescript",
-    unless=_inside,
+    quiet=_inside,
 )
 def execute(span: Span, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Describe a statement, or a script of several."""

@@ -24,11 +24,10 @@ if TYPE_CHECKING:
 patch = Patch("urllib3", requires="urllib3 >= 1.26", semconv="http/http-spans (client)")
 
 
-@patch.client("urllib3.connectionpool:HTTPConnectionPool.urlopen", unless=skipped)
-def urlopen(span: Span, pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[Any], None]:
+@patch.client("urllib3.connectionpool:HTTPConnectionPool.urlopen", quiet=skipped, wanted=("method", "url"))
+def urlopen(span: Span, pool: Any, method: Any, url: Any) -> Callable[[Any], None]:
     """Describe one request, or a request and its retries."""
-    method = args[0] if args else kwargs["method"]
-    url = text(args[1] if len(args) > 1 else kwargs["url"])
+    url = text(url)
     if "://" not in url:
         host = f"[{pool.host}]" if ":" in pool.host and not pool.host.startswith("[") else pool.host
         authority = host if pool.port is None else f"{host}:{pool.port}"

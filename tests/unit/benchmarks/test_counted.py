@@ -42,3 +42,16 @@ def test_a_count_is_read() -> None:
     assert counted.total("events: Ir\nsummary: 0\n\ntotals: 1204\n") == 1204
     with pytest.raises(harness.FailedError):
         counted.total("events: Ir\nsummary: 0\n")
+
+
+def test_misses_are_read_in_place_of_instructions() -> None:
+    events = "events: Ir Dr Dw I1mr D1mr D1mw ILmr DLmr DLmw\n"
+    assert counted.total(f"{events}totals: 900 1 2 3 4 5 60 70 80\n") == 210
+    assert counted.total(f"{events}totals: 900 1 2 3 4 5 60\n") == 60
+
+
+def test_the_cache_that_is_played_is_the_machines(tmp_path: Path) -> None:
+    assert counted.simulated(tmp_path) == ["--cache-sim=yes", "--LL=524288,8,64"]
+    for name, text in (("size", "1024K\n"), ("ways_of_associativity", "16\n"), ("coherency_line_size", "64\n")):
+        (tmp_path / name).write_text(text)
+    assert counted.simulated(tmp_path) == ["--cache-sim=yes", "--LL=1048576,16,64"]

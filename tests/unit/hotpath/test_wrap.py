@@ -150,6 +150,50 @@ def test_calls_that_are_not_to_be_seen(finished: Any) -> None:
     assert len(finished.spans()) == 1
 
 
+def test_quiet_is_asked_first_and_given_the_instance(finished: Any) -> None:
+    asked: list[Any] = []
+    quiet, loud = Target(), Target()
+
+    def unless(instance: Any, args: Any, kwargs: Any) -> bool:
+        asked.append((instance, args, kwargs))
+        return bool(args == (2,))
+
+    call = Call(SCOPE, "x", 0, None, unless, quiet=lambda instance: instance is quiet)
+    double = wrap(Target.double, call, True)
+    assert [double(quiet, 1), double(loud, 2), double(loud, 3, plus=1)] == [2, 4, 7]
+    assert asked == [(loud, (2,), {}), (loud, (3,), {"plus": 1})]
+    assert len(finished.spans()) == 1
+
+
+def test_an_error_in_quiet_leaves_the_call_as_it_is(finished: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faults, "report", lambda where, error: None)
+
+    def fail(instance: Any) -> bool:
+        raise RuntimeError
+
+    assert wrap(Target.double, Call(SCOPE, "x", 0, quiet=fail), True)(Target(), 1) == 2
+    assert finished.spans() == []
+
+
+async def test_what_is_wanted_by_hooks_of_other_kinds_of_functions(finished: Any) -> None:
+    seen: list[Any] = []
+
+    async def coroutine(a: int, b: int = 0) -> int:
+        return a + b
+
+    def generator(a: int, b: int = 0) -> Iterator[int]:
+        yield a + b
+
+    def hook(span: Span, instance: Any, a: Any, b: Any) -> None:
+        seen.append((instance, a, b))
+
+    call = Call(SCOPE, "x", 0, hook, wanted=("a", "b"))
+    assert await wrap(coroutine, call, False)(1, b=2) == 3
+    assert list(wrap(generator, call, False)(a=4)) == [4]
+    assert seen == [(None, 1, 2), (None, 4, None)]
+    assert len(finished.spans()) == 2
+
+
 def test_a_function_before_init_is_only_called() -> None:
     assert traced(lambda: current_span().is_recording())() is False
 

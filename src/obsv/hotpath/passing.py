@@ -1,0 +1,67 @@
+"""What stands in a function's place: called as the function, it gets the arguments as they are and hands them on.
+
+Only compiled; the interpreted twin is in ``passing_plain``. A function with ``*args, **kwargs`` costs a tuple and two
+dicts for each call, and as much again to take them apart for the function behind it: with ten keyword arguments that is
+more than all that is done with them. So this speaks CPython's vectorcall protocol (PEP 590) itself, which Cython gives
+only to functions with named parameters.
+"""
+
+from __future__ import annotations
+
+if 0:  # seen by the compiler only
+    import cython
+else:
+    from . import shim as cython
+
+if cython.compiled:
+    from cython.cimports.cpython.object import PyObject_Call as apply
+    from cython.cimports.obsv.hotpath.passing import bound, take_vectorcalls
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_OF_FUNCTIONS = frozenset(("__closure__", "__code__", "__defaults__", "__globals__", "__kwdefaults__"))
+
+
+class Replacement:
+    """A callable that does what it was made for; in all else it is like a function.
+
+    It binds as one, is pickled and copied by its name, takes attributes, and what a tool asks of functions it says of
+    the one behind it.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return apply(self, args, kwargs)  # reached by name only; else the type's own vectorcall is
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        return self if instance is None else bound(self, instance)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _OF_FUNCTIONS:
+            return getattr(self.function, name)
+        raise AttributeError(f"'function' object has no attribute '{name}'")
+
+    def __reduce__(self) -> str:
+        return _name(self)
+
+    def __repr__(self) -> str:
+        return f"<function {_name(self)} at {id(self):#x}>"
+
+
+def _name(made: Any) -> str:
+    return str(getattr(made, "__qualname__", "?"))  # a partial has none
+
+
+def replacement(instead: Any, function: Callable[..., Any], told: Any) -> Any:
+    """Make what :func:`passing_plain.replacement` tells of."""
+    made: Any = Replacement.__new__(Replacement)
+    made.vectorcall = instead
+    made.function = function
+    made.told = told
+    return made
+
+
+if cython.compiled:
+    take_vectorcalls(Replacement.__new__(Replacement))
