@@ -1,5 +1,8 @@
 cimport cython
+from cpython.object cimport PyObject
+
 from obsv.hotpath.loglines cimport Emitter, take_ids
+from obsv.hotpath.passing cimport Replacement
 from obsv.hotpath.records cimport LogRecord
 from obsv.hotpath.span cimport Span
 
@@ -13,6 +16,7 @@ cdef class Intake:
     cdef dict _taken
 
     cpdef bint take(self, record) except -1
+    cdef bint _take(self, record, thread) except -1
     @cython.locals(made=LogRecord, members=dict)
     cpdef emit(self, record)
     cdef dict _members(self, record)
@@ -29,3 +33,7 @@ cdef class Correlating:
 
     @cython.locals(span=Span)
     cdef _ids(self, dict members, found)
+
+@cython.locals(ours=tuple)
+cdef object _make_record(Replacement made, PyObject *const *args, size_t count, PyObject *names)
+cdef bint _has_none(dict extra, tuple names) except -1

@@ -30,8 +30,10 @@ else:
 if cython.compiled:
     from cython.cimports.cpython.weakref import PyWeakref_NewRef
     from cython.cimports.obsv.hotpath._native import added, do_make, end_of, making
+    from cython.cimports.obsv.hotpath.passing import argument, keywords, pass_on, positional, replacement
 else:
     from ._native_py import do_make, making
+    from .passing_plain import argument, keywords, pass_on, positional, replacement
 
 _READ = (
     "levelno", "levelname", "msg", "name", "created", "args", "pathname", "lineno", "funcName", "exc_info", "exc_text",
@@ -75,7 +77,9 @@ class Intake:
         A record may come by two ways in a row: from ``logging`` to our handler, and by another handler to a logger
         whose records obsv gets anyway.
         """
-        thread = get_ident()
+        return self._take(record, get_ident())
+
+    def _take(self, record: logging.LogRecord, thread: int) -> bool:
         before = self._taken.get(thread)
         if before is not None:
             if before() is record:
@@ -88,7 +92,8 @@ class Intake:
     def emit(self, record: logging.LogRecord) -> None:
         """Turn a record into ours and let it out. Never raises an `Exception` (but see ``OBSV_RAISE``)."""
         try:
-            if not self.take(record) or (self.other_ways and self.came_already(record)):
+            thread = get_ident()
+            if not self._take(record, thread) or (self.other_ways and self.came_already(record)):
                 return
             state = current()
             if type(state) is not Span and state is not None:
@@ -99,7 +104,6 @@ class Intake:
                     state = None
             members = self._members(record)
             made = self._convert(record, members)
-            thread = get_ident()
             if self.announced:
                 announced = self.announced.get(thread)
                 if announced is not None and announced[0] is members.get("msg"):
@@ -273,15 +277,25 @@ def record_maker(
         otherwise: Is called with the method, its arguments and its keyword arguments where ``extra`` has such a name.
     """
 
-    def makeRecord(*args: Any, **kwargs: Any) -> Any:  # noqa: N802 - its name in logging
-        extra = args[9] if len(args) > 9 else kwargs.get("extra")
-        if extra is not None and switch.active and not (type(extra) is dict and names.isdisjoint(extra)):
-            return otherwise(function, args, kwargs)
-        if switch.active:
-            do_make(1)
-        try:
-            return function(*args, **kwargs)
-        finally:
-            do_make(0)
+    return replacement(_make_record, function, (switch, tuple(names), otherwise))  # type: ignore[no-any-return]
 
-    return makeRecord
+
+def _make_record(made: Any, args: Any, count: Any, names: Any) -> Any:
+    switch, ours, otherwise = made.told
+    if not switch.active:
+        return pass_on(made.function, args, count, names)
+    extra = argument(args, count, names, 9, "extra")
+    if extra is not None and not (type(extra) is dict and _has_none(extra, ours)):
+        return otherwise(made.function, positional(args, count, 0), keywords(args, count, names))
+    do_make(1)
+    try:
+        return pass_on(made.function, args, count, names)
+    finally:
+        do_make(0)
+
+
+def _has_none(extra: dict[str, Any], names: tuple[str, ...]) -> bool:
+    for name in names:  # noqa: SIM110 - a generator would cost more than all the rest
+        if name in extra:
+            return False
+    return True
