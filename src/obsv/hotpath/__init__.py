@@ -12,7 +12,7 @@ import sys
 COMPILED = (
     "readable", "records", "span", "queue", "wire", "otlp", "metrics", "api_metrics", "jsontext", "loglines",
     "stdlines", "http_client", "connection", "exchange", "gateway", "turn", "telling", "aws_client",
-    "around", "urllib3_client", "redis_client", "httpx_client", "masking", "keeping",
+    "passing", "around", "urllib3_client", "redis_client", "httpx_client", "masking", "keeping",
 )  # fmt: skip
 """Modules that have a compiled twin."""
 

@@ -7,7 +7,7 @@ from obsv.hotpath.span cimport Scope, Span
 cdef class Call:
     cdef public Scope scope
     cdef public object name, hook, unless, where, failed, quiet
-    cdef public tuple wanted
+    cdef readonly tuple wanted
     cdef public int kind
     cdef public bint active
 

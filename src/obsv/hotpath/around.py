@@ -26,7 +26,7 @@ if cython.compiled:
     )
     from cython.cimports.obsv.hotpath.span import new_span
 else:
-    from .passing_plain import call_with, keywords, pass_named, pass_on, placed, positional, replacement
+    from .passing_plain import keywords, pass_named, pass_on, placed, positional, replacement
     from .span import new_span
 
 TYPE_CHECKING = False
@@ -51,8 +51,9 @@ class Call:
         kind: The span's kind.
         hook: Called as ``hook(span, instance, args, kwargs)`` when the span has begun and is current. It may change
             ``kwargs``, and may return a function that is called with the result.
-        wanted: Names of the function's first parameters, without the instance, at most eight: the hook is called as
-            ``hook(span, instance, *values)`` then, None for what was not given, and can change nothing. It costs less.
+        wanted: Names of the function's first parameters, without the instance, at most eight, which no call does
+            without: the hook is called as ``hook(span, instance, *values)`` then, and can change nothing. It costs
+            less. A call that lacks one has no description; the function will complain.
         unless: Called as ``unless(instance, args, kwargs)`` before the span is made; when true, the call goes through
             untouched.
         where: The place named when the hook fails.
@@ -76,7 +77,7 @@ class Call:
         quiet: Quiet | None = None,
         wanted: tuple[str, ...] | None = None,
     ) -> None:
-        if wanted is not None and len(wanted) > _MOST_WANTED:
+        if wanted is not None and (len(wanted) > _MOST_WANTED or not all([type(name) is str for name in wanted])):
             raise ValueError(wanted)
         self.scope = scope
         self.name = name
@@ -142,7 +143,11 @@ class Call:
             return None
         try:
             if self.wanted is not None:
-                values = [args[at] if at < len(args) else kwargs.get(name) for at, name in enumerate(self.wanted)]
+                values = list(args[: len(self.wanted)])
+                for name in self.wanted[len(values) :]:
+                    if name not in kwargs:
+                        return None
+                    values.append(kwargs[name])
                 return self.hook(span, instance, *values)
             return self.hook(span, instance, args, kwargs)
         except Exception as error:  # noqa: BLE001 - a patch of ours
@@ -194,16 +199,20 @@ def call_in_span(made: Any, args: Any, count: Any, names: Any) -> Any:
     span: Span = new_span(call.scope, call.name, call.kind)
     try:
         span.enter()
-        if call.hook is not None and call.wanted is not None:
+        if call.hook is None or (method and instance is None):  # without an instance: the function's own TypeError
+            pass
+        elif cython.compiled and call.wanted is not None:
             try:
                 finish = call_with(call.hook, span, instance, call.wanted, method, args, count, names)
             except Exception as error:  # noqa: BLE001 - a patch of ours
                 faults.report(call.where, error)
-        elif call.hook is not None:
+        else:
             kwargs = keywords(args, count, names)
             finish = call.before(span, instance, positional(args, count, method), kwargs)
         try:
-            if kwargs is None:
+            if not cython.compiled:  # a frame less
+                result = function(*args, **(names if kwargs is None else kwargs))
+            elif kwargs is None:
                 result = pass_on(function, args, count, names)
             else:
                 result = pass_named(function, args, count, kwargs)

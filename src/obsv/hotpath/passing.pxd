@@ -8,8 +8,22 @@ cdef extern from *:
     """
     #include <stddef.h>
 
+    /* A level of recursion counts, as where CPython itself calls: it takes as much of the stack. */
+    #define OBSV_DEEPER(result, call) \
+        if (Py_EnterRecursiveCall(" while calling a Python object")) return NULL; \
+        result = (call); \
+        Py_LeaveRecursiveCall();
+
     static inline PyObject *obsv_pass_on(PyObject *function, PyObject *const *args, size_t count, PyObject *names) {
-        return PyObject_Vectorcall(function, args, count, names);
+        PyObject *result;
+        OBSV_DEEPER(result, PyObject_Vectorcall(function, args, count, names))
+        return result;
+    }
+
+    static inline PyObject *obsv_pass_named(PyObject *function, PyObject *const *args, size_t count, PyObject *kwargs) {
+        PyObject *result;
+        OBSV_DEEPER(result, PyObject_VectorcallDict(function, args, count, kwargs))
+        return result;
     }
 
     /* Where the argument of this name is; -1 where it was not given by name. Names are interned, nearly always. */
@@ -52,35 +66,37 @@ cdef extern from *:
         return made;
     }
 
-    /* Call a function with two things and then with the arguments of these names, wherever they were put; None for those
-       that were not given. At most OBSV_WANTED of them. */
+    /* Call a function with two things and then with the arguments of these names, wherever they were put. Without one of
+       them it is not called: None. Of the names, OBSV_WANTED count. */
     #define OBSV_WANTED 8
     static inline PyObject *obsv_call_with(
         PyObject *function, PyObject *one, PyObject *two, PyObject *wanted, Py_ssize_t first,
         PyObject *const *args, size_t count, PyObject *names
     ) {
         PyObject *given[2 + OBSV_WANTED] = {one, two};
-        Py_ssize_t all = PyTuple_GET_SIZE(wanted);
+        Py_ssize_t all = Py_MIN(PyTuple_GET_SIZE(wanted), OBSV_WANTED);
         for (Py_ssize_t i = 0; i < all; i++) {
             Py_ssize_t at = first + i < PyVectorcall_NARGS(count)
                 ? first + i : obsv_named(count, names, PyTuple_GET_ITEM(wanted, i));
-            given[2 + i] = at < 0 ? Py_None : args[at];
+            if (at < 0) Py_RETURN_NONE;
+            given[2 + i] = args[at];
         }
         return PyObject_Vectorcall(function, given, 2 + all, NULL);
     }
 
     /* As obsv_pass_on, with another value for an argument that was given by name. */
+    #define OBSV_FEW 24 /* arguments that are copied without asking for memory */
     static inline PyObject *obsv_pass_with(
         PyObject *function, PyObject *const *args, size_t count, PyObject *names, PyObject *name, PyObject *value
     ) {
-        PyObject *few[24], **copy = few, *result;
+        PyObject *few[OBSV_FEW], **copy = few, *result;
         Py_ssize_t positional = PyVectorcall_NARGS(count), all = positional + (names ? PyTuple_GET_SIZE(names) : 0);
         Py_ssize_t at = obsv_named(count, names, name);
-        if (at < 0) return PyObject_Vectorcall(function, args, count, names);
-        if (all > 24 && (copy = PyMem_New(PyObject *, all)) == NULL) return PyErr_NoMemory();
+        if (at < 0 || args[at] == value) return obsv_pass_on(function, args, count, names);
+        if (all > OBSV_FEW && (copy = PyMem_New(PyObject *, all)) == NULL) return PyErr_NoMemory();
         memcpy(copy, args, all * sizeof *copy);
         copy[at] = value;
-        result = PyObject_Vectorcall(function, copy, positional, names);
+        result = obsv_pass_on(function, copy, positional, names);
         if (copy != few) PyMem_Free(copy);
         return result;
     }
@@ -95,7 +111,7 @@ cdef extern from *:
     }
     """
     object pass_on "obsv_pass_on"(object function, PyObject *const *args, size_t count, PyObject *names)
-    object pass_named "PyObject_VectorcallDict"(object function, PyObject *const *args, size_t count, dict kwargs)
+    object pass_named "obsv_pass_named"(object function, PyObject *const *args, size_t count, dict kwargs)
     object pass_with "obsv_pass_with"(
         object function, PyObject *const *args, size_t count, PyObject *names, str name, object value
     )

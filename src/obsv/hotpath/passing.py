@@ -8,6 +8,8 @@ only to functions with named parameters.
 
 from __future__ import annotations
 
+from . import faults
+
 if 0:  # seen by the compiler only
     import cython
 else:
@@ -22,15 +24,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-_OF_FUNCTIONS = frozenset(("__closure__", "__code__", "__defaults__", "__globals__", "__kwdefaults__"))
+_OF_FUNCTIONS = frozenset(("__builtins__", "__closure__", "__code__", "__defaults__", "__globals__", "__kwdefaults__"))
+_FUNCTION = type(faults.report)  # that of `types`; a function in here is one of Cython's
 
 
 class Replacement:
     """A callable that does what it was made for; in all else it is like a function.
 
     It binds as one, is pickled and copied by its name, takes attributes, and what a tool asks of functions it says of
-    the one behind it.
+    the one behind it. Many ask ``isinstance(..., FunctionType)``: so it answers as wrapt's wrappers do.
     """
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return _FUNCTION if isinstance(self.function, _FUNCTION) else Replacement
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return apply(self, args, kwargs)  # reached by name only; else the type's own vectorcall is
@@ -44,14 +51,10 @@ class Replacement:
         raise AttributeError(f"'function' object has no attribute '{name}'")
 
     def __reduce__(self) -> str:
-        return _name(self)
+        return str(self.__qualname__)
 
     def __repr__(self) -> str:
-        return f"<function {_name(self)} at {id(self):#x}>"
-
-
-def _name(made: Any) -> str:
-    return str(getattr(made, "__qualname__", "?"))  # a partial has none
+        return f"<function {self.__qualname__} at {id(self):#x}>"
 
 
 def replacement(instead: Any, function: Callable[..., Any], told: Any) -> Any:
@@ -60,6 +63,10 @@ def replacement(instead: Any, function: Callable[..., Any], told: Any) -> Any:
     made.vectorcall = instead
     made.function = function
     made.told = told
+    # What is no function may lack these.
+    made.__name__ = made.__qualname__ = getattr(function, "__name__", type(function).__name__)
+    made.__annotations__ = {}
+    made.__doc__ = None
     return made
 
 

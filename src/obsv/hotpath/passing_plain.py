@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     Instead = Callable[[Any, Any, Any, Any], Any]
 
 
-class Replacement:
+class Made:
     """What stands in a function's place: the function, and what was told beside it."""
 
     __slots__ = ("function", "told")
@@ -27,12 +27,12 @@ def replacement(instead: Instead, function: Callable[..., Any], told: Any) -> Ca
     """Return a function that does something in the place of another.
 
     Args:
-        instead: Called as ``instead(made, args, count, names)`` with a :class:`Replacement` and the arguments, which
+        instead: Called as ``instead(made, args, count, names)`` with a :class:`Made` and the arguments, which
             are for the functions below.
         function: The function itself.
         told: Whatever ``instead`` needs.
     """
-    made = Replacement(function, told)
+    made = Made(function, told)
 
     def call_instead(*args: Any, **kwargs: Any) -> Any:
         return instead(made, args, len(args), kwargs)
@@ -79,20 +79,4 @@ def positional(args: tuple[Any, ...], count: int, first: int) -> tuple[Any, ...]
 
 def keywords(args: tuple[Any, ...], count: int, names: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments given by name, in a dict that may be changed."""
-    return names
-
-
-def call_with(
-    function: Callable[..., Any],
-    one: Any,
-    two: Any,
-    wanted: tuple[str, ...],
-    first: int,
-    args: tuple[Any, ...],
-    count: int,
-    names: dict[str, Any],
-) -> Any:
-    """Call a function with two things and then with the arguments of these names, wherever they were put; None for
-    those that were not given."""
-    given = [args[at] if at < count else names.get(name) for at, name in enumerate(wanted, first)]
-    return function(one, two, *given)
+    return dict(names)

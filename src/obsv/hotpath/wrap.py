@@ -51,12 +51,12 @@ def wraps(function: Callable[..., Any]) -> Callable[[Made], Made]:
     """Do what ``functools.wraps`` does, without what its import loads."""
 
     def dress(made: Made) -> Made:
+        vars(made).update(getattr(function, "__dict__", {}), __wrapped__=function)
         for name in ("__module__", "__name__", "__qualname__", "__doc__", "__annotations__", "__type_params__"):
             try:
                 setattr(made, name, getattr(function, name))
             except AttributeError:
                 continue
-        vars(made).update(getattr(function, "__dict__", {}), __wrapped__=function)
         return made
 
     return dress
@@ -244,6 +244,10 @@ class _Stepwise:
             self.generator.close()
 
 
+_CLASS_METHODS = ("__init_subclass__", "__class_getitem__")
+"""What Python makes class methods of, when they are functions to the letter."""
+
+
 def decorate(
     function: Callable[..., Any],
     scope: Scope,
@@ -279,6 +283,9 @@ def decorate(
     call = Call(scope, name, kind, hook if attributes or positions else None, None, f"@traced {name}")
     if isinstance(function, (staticmethod, classmethod)):
         return type(function)(wrap(function.__func__, call, False))
+    if getattr(function, "__name__", "") in _CLASS_METHODS:
+        made: Any = classmethod(wrap(function, call, False))
+        return made  # type: ignore[no-any-return]
     return wrap(function, call, False)
 
 

@@ -7,15 +7,19 @@ import functools
 import gc
 import inspect
 import pickle
+import subprocess
 import sys
 import typing
 import weakref
+from types import FunctionType
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from obsv import hotpath
 from obsv.hotpath.around import Call
 from obsv.hotpath.span import CLIENT, SCOPE, Span, new_span
 from obsv.hotpath.urllib3_client import sending
@@ -57,6 +61,7 @@ class Account:
         return args
 
 
+_MISSING = object()
 values = st.one_of(st.none(), st.integers(), st.text(max_size=3))
 
 
@@ -85,8 +90,8 @@ def test_a_hook_gets_what_it_wants_wherever_it_was_put(args: list[Any], kwargs: 
     call = Call(SCOPE, "x", 0, hook, wanted=("a", "b", "c"))
     assert wrap(given_to, call, False)(*args, **kwargs) == given_to(*args, **kwargs)
     assert wrap(given_to, call, True)("self", *args, **kwargs) == given_to("self", *args, **kwargs)
-    wanted = tuple(args[at] if at < len(args) else kwargs.get(name) for at, name in enumerate("abc"))
-    assert seen == [(None, *wanted), ("self", *wanted)]
+    wanted = [args[at] if at < len(args) else kwargs.get(name, _MISSING) for at, name in enumerate("abc")]
+    assert seen == ([] if _MISSING in wanted else [(None, *wanted), ("self", *wanted)])
 
 
 @pytest.mark.usefixtures("finished")
@@ -106,9 +111,17 @@ def test_headers_are_replaced_among_any_number_of_keywords(count: int) -> None:
     assert kwargs["headers"] == {"a": "1"}
 
 
-def test_too_many_wanted_are_refused() -> None:
-    with pytest.raises(ValueError, match="p8"):
-        Call(SCOPE, "x", 0, lambda *_: None, wanted=tuple([f"p{number}" for number in range(9)]))
+@pytest.mark.parametrize("wanted", [tuple([f"p{number}" for number in range(9)]), (7,)])
+def test_what_cannot_be_wanted_is_refused(wanted: Any) -> None:
+    with pytest.raises(ValueError, match="7"):
+        Call(SCOPE, "x", 0, lambda *_: None, wanted=wanted)
+
+
+def test_a_call_without_what_is_wanted_is_not_described(finished: Any) -> None:
+    hook: Any = pytest.fail
+    assert wrap(given_to, Call(SCOPE, "x", 0, hook, wanted=("a", "b")), False)(1) == ((1,), [])
+    assert wrap(given_to, Call(SCOPE, "x", 0, hook), True)(a=1) == ((), [("a", 1)])  # without an instance
+    assert len(finished.spans()) == 2
 
 
 @pytest.mark.parametrize("call", [lambda: double(), lambda: double(1, 2), lambda: double(1, minus=1)])
@@ -150,6 +163,10 @@ def test_it_looks_like_the_function() -> None:
     assert inspect.signature(double) == inspect.signature(inner)
     assert inspect.unwrap(double) is inner
     assert inspect.isroutine(double)
+    assert inspect.isfunction(double)
+    if hotpath.compiled():  # interpreted, it is a function, with a code of its own
+        assert double.__globals__ is globals()
+        assert double.__code__ is inner.__code__
     assert inspect.getdoc(double) == "Doubles."
     assert "def double" in inspect.getsource(double)
     assert (double.__name__, double.__qualname__, double.__module__) == ("double", "double", __name__)
@@ -161,6 +178,58 @@ def test_it_looks_like_the_function() -> None:
     assert callable(double)
     with pytest.raises(AttributeError, match="'function' object has no attribute 'nothing'"):
         _ = double.nothing
+
+
+def test_tools_that_ask_for_functions_take_it() -> None:
+    assert isinstance(traced(traced(lambda: None)), FunctionType)
+    fake = mock.create_autospec(Account)
+    fake().plain(1)
+    with mock.patch.object(Account, "plain", autospec=True, side_effect=given_to):
+        account = Account()
+        assert account.plain(1)[0] == (account, 1)
+
+
+@pytest.mark.parametrize("what", [functools.partial(given_to, 1), mock.Mock(spec=["__call__"]), len])
+def test_what_is_no_function_has_a_name_all_the_same(what: Any) -> None:
+    wrapped = traced(what)
+    assert wrapped.__name__
+    assert wrapped.__qualname__
+    assert isinstance(repr(wrapped), str)
+
+
+def test_names_given_to_a_function_that_wraps_it_count() -> None:
+    @functools.wraps(double)
+    def outer(*args: Any) -> Any:
+        return double(*args)
+
+    outer.__name__ = outer.__qualname__ = "outer"
+    outer.__doc__ = "Another."
+    again = traced(outer)
+    assert (again.__name__, again.__qualname__, again.__doc__, again.__wrapped__) == (
+        "outer",
+        "outer",
+        "Another.",
+        outer,
+    )
+
+
+def test_what_python_makes_class_methods_of() -> None:
+    made: list[type] = []
+
+    class Base:
+        @traced
+        def __init_subclass__(cls) -> None:
+            made.append(cls)
+
+        @traced
+        def __class_getitem__(cls, item: Any) -> Any:
+            return cls, item
+
+    class Derived(Base):
+        pass
+
+    assert made == [Derived]
+    assert Derived[int] == (Derived, int)
 
 
 def test_it_is_pickled_and_copied_by_its_name() -> None:
@@ -215,3 +284,40 @@ def test_a_function_may_call_itself_through_it() -> None:
     assert down(100) == 100
     with pytest.raises(RecursionError):
         down(10**6)
+
+
+DEEP = """
+import functools, sys, threading
+import obsv
+
+sys.setrecursionlimit(1500)
+
+@obsv.traced
+def down(n):
+    return 0 if n == 0 else 1 + down(n - 1)
+
+with_a_hook = obsv.traced(args=("n",))(lambda n: with_a_hook(n + 1))
+round_and_round = functools.partial(len)
+again = obsv.traced(round_and_round)
+round_and_round.__setstate__((again, (), {}, None))
+
+def run():
+    for call in (lambda: down(10**6), lambda: with_a_hook(1), again):
+        try:
+            call()
+        except RecursionError:
+            print("RecursionError")
+
+if len(sys.argv) > 1:
+    obsv.init(traces="none", metrics="none", logs="none")
+threading.stack_size(16 << 20)
+thread = threading.Thread(target=run)
+thread.start()
+thread.join()
+"""
+
+
+@pytest.mark.parametrize("arguments", [[], ["init"]])
+def test_recursion_without_an_end_raises(arguments: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-c", DEEP, *arguments], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "RecursionError\n" * 3), done.stderr[-2000:]
