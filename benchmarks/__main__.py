@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import harness, plots, readme, report, scenarios, setup, store
+from . import command, harness, plots, readme, report, scenarios, setup, store
 
 if TYPE_CHECKING:
     from .scenario import Scenario
@@ -34,15 +34,15 @@ def main() -> int:
         return 0
     rounds = arguments.rounds if arguments.rounds is not None else 1 if arguments.quick else store.ROUNDS
     if rounds < 1:
-        return _wrong(f"--rounds needs a number from 1, not {rounds}")
+        return command.refused(f"--rounds needs a number from 1, not {rounds}")
     try:
         chosen = scenarios.select(arguments.scenario)
     except KeyError as error:
         known = ", ".join(dict.fromkeys([*scenarios.groups(), *scenarios.names()]))
-        return _wrong(f"no scenario {error.args[0]}; there are: {known}")
+        return command.refused(f"no scenario {error.args[0]}; there are: {known}")
     missing = sorted({peer.environment for each in chosen for peer in each.peers if not setup.ready(peer.environment)})
     if missing:
-        return _wrong(f"no environment, or one out of date: {', '.join(missing)}; run make bench-setup first")
+        return command.refused(f"no environment, or one out of date: {', '.join(missing)}; run make bench-setup first")
     return _run(chosen, rounds, arguments)
 
 
@@ -78,13 +78,5 @@ def _run(chosen: list[Scenario], rounds: int, arguments: argparse.Namespace) -> 
     return 1 if failed or (arguments.check and not all(map(report.all_met, results))) else 0
 
 
-def _wrong(text: str) -> int:
-    print(f"benchmarks: {text}", file=sys.stderr)
-    return 2
-
-
 if __name__ == "__main__":
-    try:
-        raise SystemExit(main())
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    command.run(main)

@@ -3,8 +3,8 @@
 Those of the calling thread, by valgrind. Neither the processor's caches nor what else the machine does shows in them,
 so they tell how much there is to do, where the client scenarios tell how long that takes.
 
-With ``--misses`` it counts what a cache of the second level's size would have to fetch: valgrind plays one, for the
-calling thread alone.
+With ``--misses`` it counts what a cache of the second level's size would have to fetch for that thread: valgrind plays
+one, which the other threads use as well.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from . import harness, setup
+from . import command, harness, setup
 from .scenarios import clients
 from .sink import running_sink
 
@@ -52,12 +51,14 @@ def main() -> int:
         call(client, how, url, int(count))
     unknown = [client for client in arguments.client if client not in clients.MAKE]
     if unknown:
-        return _wrong(f"no client {unknown[0]}; there are: {', '.join(clients.MAKE)}")
+        return command.refused(f"no client {unknown[0]}; there are: {', '.join(clients.MAKE)}")
     missing = [name for name in clients.INSTRUMENT if not setup.ready(name)]
     if missing:
-        return _wrong(f"no environment, or one out of date: {', '.join(missing)}; run make bench-setup first")
+        return command.refused(f"no environment, or one out of date: {', '.join(missing)}; run make bench-setup first")
     if shutil.which("valgrind") is None:
-        return _wrong("no valgrind here, which counts the instructions: install it (Debian: apt install valgrind)")
+        return command.refused(
+            "no valgrind here, which counts the instructions: install it (Debian: apt install valgrind)"
+        )
     names = [*clients.INSTRUMENT]
     print(_row("a call of", "bare", *[f"{name} adds" for name in names], "times less"))
     with running_sink() as url:
@@ -65,7 +66,7 @@ def main() -> int:
             try:
                 bare, adds = counted(client, url, simulated() if arguments.misses else [])
             except harness.FailedError as error:
-                return _wrong(str(error))
+                return command.refused(str(error))
             ratio = adds[names[1]] / adds[names[0]]
             print(_row(client, *[f"{count:,.0f}" for count in (bare, *adds.values())], f"{ratio:.1f}"), flush=True)
     return 0
@@ -119,10 +120,10 @@ def _total(client: str, url: str, run: Run, options: list[str]) -> int:
     environment, how, count = run
     variables = {name: value for name, value in os.environ.items() if not name.startswith(harness.FOREIGN)}
     with TemporaryDirectory() as folder:
-        command = ["valgrind", "--tool=callgrind", "--separate-threads=yes", f"--callgrind-out-file={folder}/counts"]
-        command += [*options, str(setup.interpreter(environment)), "-m", "benchmarks.counted"]
+        counting = ["valgrind", "--tool=callgrind", "--separate-threads=yes", f"--callgrind-out-file={folder}/counts"]
+        counting += [*options, str(setup.interpreter(environment)), "-m", "benchmarks.counted"]
         done = subprocess.run(
-            [*command, "--call", client, how, url, str(count)],
+            [*counting, "--call", client, how, url, str(count)],
             capture_output=True,
             text=True,
             timeout=harness.TIMEOUT,
@@ -152,13 +153,5 @@ def total(counts: str) -> int:
     return sum(totals.get(name, 0) for name in (MISSES if MISSES[0] in names else ("Ir",)))
 
 
-def _wrong(text: str) -> int:
-    print(f"benchmarks: {text}", file=sys.stderr)
-    return 2
-
-
 if __name__ == "__main__":
-    try:
-        raise SystemExit(main())
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    command.run(main)

@@ -14,6 +14,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from .command import run
+
 ROOT = Path(__file__).parent.parent
 REQUIREMENTS = Path(__file__).parent / "requirements"
 ENVIRONMENTS = ROOT / "build" / "bench"
@@ -102,7 +104,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        raise SystemExit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    run(lambda: main(sys.argv[1:]))

@@ -15,6 +15,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from ..command import run
 from . import baseline
 from .program import FEW, MANY, OPERATIONS
 
@@ -136,7 +137,4 @@ def _line(what: str, value: float, limit: float, at_least: bool) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        raise SystemExit(main())
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    run(main)

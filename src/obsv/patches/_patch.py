@@ -120,8 +120,8 @@ class Patch:
 
         def describe(hook: Described) -> Described:
             for target in targets:
-                first = name or target.rpartition(".")[2]
-                call = Call(self.scope, first, kind, hook, unless, where, failed, quiet, wanted)
+                span_name = name or target.rpartition(".")[2]
+                call = Call(self.scope, span_name, kind, hook, unless, where, failed, quiet, wanted)
                 self.sites.append(Site(self, target, call, None))
             return hook
 
