@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import itertools
 import json
 import socket
 import threading
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aws_data import schema
+from meanwhile import meanwhile
 from programs import run
 from sides import Side, both, lines, original, ours, same, written
 
@@ -681,6 +683,21 @@ def test_a_logger_that_other_threads_use_is_flushed_whole() -> None:
             thread.join()
 
     assert ours(scenario)
+
+
+def test_a_logger_that_is_used_at_any_moment_of_a_flush_is_flushed_whole() -> None:
+    def scenario(side: Side) -> None:
+        m, number = create(side), itertools.count()
+
+        def measure() -> None:
+            m.put_metric(f"m{next(number)}", 1).set_property(f"p{next(number)}", 1)
+
+        for _ in range(40):
+            measure()
+        with meanwhile(measure):
+            m.flush_sync()
+
+    assert sum([len(line["_aws"]["CloudWatchMetrics"][0]["Metrics"]) for line in ours(scenario)]) >= 40
 
 
 def test_a_partial_gets_its_metrics() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import itertools
 import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aws_data import schema
+from meanwhile import meanwhile
 from sides import Side, both, lines, original, ours, same, written
 
 if TYPE_CHECKING:
@@ -570,6 +572,22 @@ def test_what_many_threads_measure_is_written_once() -> None:
     written_values = [value for line in ours(scenario) for value in line.get("orders", [])]
     # What is added between the look at a list and its being taken may be lost, as in the original. Nothing is doubled.
     assert 7_900 <= len(written_values) <= 8_000
+
+
+def test_metrics_may_be_added_at_any_moment_of_a_flush() -> None:
+    def scenario(side: Side) -> None:
+        m, number = metrics(side), itertools.count()
+
+        def measure() -> None:
+            m.add_metric(f"m{next(number)}", "Count", 1)
+            m.add_metadata(f"d{next(number)}", 1)
+
+        for _ in range(40):
+            measure()
+        with meanwhile(measure):
+            m.flush_metrics()
+
+    assert sum([len(line["_aws"]["CloudWatchMetrics"][0]["Metrics"]) for line in ours(scenario)]) >= 40
 
 
 def test_a_warning_that_is_an_error_does_not_hide_the_handlers_own(capsys: pytest.CaptureFixture[str]) -> None:

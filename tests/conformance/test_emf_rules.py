@@ -6,6 +6,7 @@ stricter, and of the CloudWatch agent. Every line here is judged by AWS's schema
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from aws_data import RESOURCE, T0, histogram, point, schema, text, values
 from emf_judge import Judge
+from meanwhile import meanwhile
 from obsv.emf.counts import Counts
 from obsv.emf.document import Document
 from obsv.emf.shape import Shape
@@ -457,6 +459,22 @@ def test_a_line_can_be_printed_whatever_a_property_says() -> None:
     [line] = document.lines()
     line.encode()
     assert json.loads(line)["half \ud800"] == "é \udfff"
+
+
+def test_a_document_may_be_changed_at_any_moment_of_its_writing(judge: Judge) -> None:
+    document, number = Document("shop"), itertools.count()
+
+    def change() -> None:
+        document.set_property(f"p{next(number)}", 1)
+        document.add_metric(f"m{next(number)}", 1)
+
+    for _ in range(50):
+        change()
+    with meanwhile(change):
+        found = document.lines()
+    assert sum([len(json.loads(line)["_aws"]["CloudWatchMetrics"][0]["Metrics"]) for line in found]) >= 50
+    for line in found:
+        judge.check(line)
 
 
 def test_a_document_may_be_changed_while_it_is_written() -> None:

@@ -144,7 +144,7 @@ class Measurements:
         self._told += 1
         self._release()
         points: list[MetricPoint] = []
-        for key, series in list(self._series.items()):
+        for key, series in self._series.copy().items():
             found = []
             for histogram, cell in zip(self._histograms, series.cells, strict=True):
                 point = MetricPoint(

@@ -101,7 +101,7 @@ _INSTRUMENTORS = "opentelemetry.instrumentation."
 def _instrumented() -> dict[str, set[str]]:
     """Return what OpenTelemetry's instrumentors have patched, by who started them."""
     found: set[str] = set()
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():
         if not name.startswith(_INSTRUMENTORS) or name.count(".") != 2:
             continue
         patch = _PATCHES.get(name[len(_INSTRUMENTORS) :])

@@ -195,7 +195,7 @@ class Document:
         time = time_ns() // 1_000_000 if self.timestamp is None else self.timestamp
         groups = [self._group(time, frame, sets, max_bytes, extract) for frame, sets in _frames(list(self.dimensions))]
         reserved = set().union(*[group.reserved for group in groups])
-        for (raw, unit, resolution), values in list(self.metrics.items()):
+        for (raw, unit, resolution), values in self.metrics.copy().items():
             defined = define(reserved, raw, unit, resolution, self.counts)
             if defined is None:
                 continue
@@ -217,7 +217,7 @@ class Document:
         self, time: int, frame: dict[str, str], sets: list[tuple[str, ...]], max_bytes: int, extract: bool
     ) -> Group:
         properties = []
-        for name, value in list(self.properties.items()):
+        for name, value in self.properties.copy().items():
             if name == "_aws" or name in frame:
                 self.counts.change("property left out: taken by a dimension")
             else:

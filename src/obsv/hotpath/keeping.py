@@ -286,7 +286,7 @@ class Keeper:
         routes = self.routes
         if len(routes) >= _MAX_ROUTES:
             # Names that were not seen for so long would count as new anyway.
-            for old, known in list(routes.items()):
+            for old, known in routes.copy().items():
                 if now - known.seen > self.unseen:
                     routes.pop(old, None)
             if len(routes) >= _MAX_ROUTES:

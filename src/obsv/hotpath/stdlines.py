@@ -85,7 +85,7 @@ class Intake:
             if before() is record:
                 return False
         elif len(self._taken) >= _MANY:
-            self._taken = {other: last for other, last in list(self._taken.items()) if last() is not None}
+            self._taken = {other: last for other, last in self._taken.copy().items() if last() is not None}
         self._taken[thread] = PyWeakref_NewRef(record, None) if cython.compiled else ref(record)
         return True
 

@@ -56,7 +56,7 @@ class Limiter:
 
     def _make_room(self) -> None:
         """Forget the quarter that has been quiet for longest; what it left out stays in :attr:`suppressed`."""
-        sites = sorted(self._sites.items(), key=lambda entry: entry[1].since)
+        sites = sorted(self._sites.copy().items(), key=lambda entry: entry[1].since)
         for key, _ in sites[: MAX_SITES // 4]:
             self._sites.pop(key, None)
 

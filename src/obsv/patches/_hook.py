@@ -56,7 +56,7 @@ def _stand_first() -> None:
 
 def forget(callback: Callback) -> None:
     """Take back a callback that has not been called."""
-    for name, callbacks in list(_waiting.items()):
+    for name, callbacks in _waiting.copy().items():
         if callback in callbacks:
             callbacks.remove(callback)
             if not callbacks:

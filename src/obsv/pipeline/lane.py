@@ -112,7 +112,7 @@ def _thread_class() -> type[threading.Thread]:
                 super()._delete()  # type: ignore[misc]
             except KeyError:
                 active = threading._active  # type: ignore[attr-defined]
-                for identity, thread in list(active.items()):
+                for identity, thread in active.copy().items():
                     if thread is self:
                         active.pop(identity, None)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from typing import TYPE_CHECKING
 
 import pytest
 
 import obsv
+from meanwhile import meanwhile
 from obsv.hotpath.records import LogRecord
 from obsv.logs import handler, limiter, outlet, place
 from obsv.logs.limiter import Limiter
@@ -49,6 +51,21 @@ def test_more_than_so_many_a_second_are_suppressed_and_told_by_the_next(
         log.info("loop", n=number)
     assert [record.fields for record in records] == [{"n": 0}, {"n": 1}, {"n": 2}, {"n": 10, "suppressed": 7}]
     assert three.suppressed == 7
+
+
+def test_other_threads_may_log_while_room_is_made(three: Limiter) -> None:
+    places = itertools.count()
+
+    def seen() -> None:
+        number = next(places)
+        three._sites[("file.py", number)] = limiter._Site(number)
+
+    for _ in range(limiter.MAX_SITES):
+        seen()
+    with meanwhile(seen):
+        three._make_room()
+    assert ("file.py", 0) not in three._sites
+    assert ("file.py", limiter.MAX_SITES - 1) in three._sites
 
 
 def test_each_line_of_code_has_its_own_rate(records: list[LogRecord], clock: Clock, three: Limiter) -> None:

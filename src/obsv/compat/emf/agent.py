@@ -151,7 +151,7 @@ def flush(timeout: float = AT_EXIT) -> bool:
 
 def status() -> dict[str, Any]:
     """Return what became of the lines for each endpoint, for ``obsv.status()``."""
-    return {f"{_AgentSink.name} {endpoint}": {"metrics": each.status()} for endpoint, each in list(_couriers.items())}
+    return {f"{_AgentSink.name} {endpoint}": {"metrics": each.status()} for endpoint, each in _couriers.copy().items()}
 
 
 def _at_exit() -> None:

@@ -225,13 +225,13 @@ class EphemeralMetrics:
         document.timestamp = self.timestamp
         for dimension_set in (primary, *self.dimension_sets):
             document.add_dimensions(dimension_set)
-        for key, value in list((self.metadata_set if metadata is None else metadata).items()):
+        for key, value in dict(self.metadata_set if metadata is None else metadata).items():
             document.set_property(key, value)
-        for name, metric in list(metrics.items()):
+        for name, metric in dict(metrics).items():
             document.add_metric(
                 name, metric.get("Value", 0), metric.get("Unit") or None, metric.get("StorageResolution", 60)
             )
-        for (name, unit, resolution), values in list(others.items()):
+        for (name, unit, resolution), values in dict(others).items():
             document.add_metric(name, values, unit, resolution)
         return document
 
