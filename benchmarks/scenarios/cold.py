@@ -68,14 +68,15 @@ def _described(url: str) -> Piece:
     """What the patch of botocore puts around a call, without the call: the span, and what it says of the call."""
     start_obsv(url)
     from obsv.hotpath.around import Call, around
-    from obsv.hotpath.aws_client import describing
+    from obsv.hotpath.aws_client import describe_answer, describing
     from obsv.hotpath.span import CLIENT, SCOPE
 
     answer = {"ResponseMetadata": {"HTTPStatusCode": 200, "RequestId": "4F2A", "HostId": "eu", "RetryAttempts": 0}}
     parameters = {"Bucket": "bucket", "Key": "key"}
     client = botocore_client(url)
     description = describing(lambda span, parameters: lambda result: None)
-    seen = Call(SCOPE, "botocore", CLIENT, description)
+    wanted = ("operation", "parameters")
+    seen = Call(SCOPE, "botocore", CLIENT, description, wanted=wanted, answer=describe_answer)
     call = around(lambda client, operation, parameters: answer, seen, True)
     return lambda: call(client, "HeadObject", parameters)
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from aws_data import span
-from obsv.hotpath.aws_client import describing
+from obsv.hotpath.aws_client import describe_answer, describing
 from obsv.hotpath.aws_parameters import PARAMETERS
 from obsv.xray.segment import documents
 
@@ -114,9 +114,8 @@ def recorded(service: str, operation: str, rules: dict[str, Any]) -> dict[str, A
     def received(told: Any, _: Any) -> Any:
         return lambda result: told.set_attribute("messaging.batch.message_count", count)
 
-    finish = describing(received)(made, SimpleNamespace(meta=meta), operation, given)
-    assert finish is not None
-    finish({**answered, "ResponseMetadata": {"HTTPStatusCode": 200, "RequestId": "R"}})
+    told = describing(received)(made, SimpleNamespace(meta=meta), operation, given)
+    describe_answer(made, {**answered, "ResponseMetadata": {"HTTPStatusCode": 200, "RequestId": "R"}}, told)
     assert "secret" not in str(made.attributes)
     [document] = map(json.loads, documents([made, span(1)], {}))
     block: dict[str, Any] = document["subsegments"][0]["aws"]
@@ -149,9 +148,8 @@ def test_whatever_stands_there_the_call_is_described(odd: Any) -> None:
     for service, names in PARAMETERS.items():
         meta = SimpleNamespace(service_model=SimpleNamespace(service_id=service), region_name=None, endpoint_url="")
         made = span(2, 1, "call", CLIENT)
-        finish = describing(lambda *_: lambda _: None)(
+        told = describing(lambda *_: lambda _: None)(
             made, SimpleNamespace(meta=meta), "Anything", dict.fromkeys(names, odd)
         )
-        assert finish is not None
-        finish({"Failed": odd, "Attributes": odd, "ConsumedCapacity": odd, "QueueUrl": odd})
+        describe_answer(made, {"Failed": odd, "Attributes": odd, "ConsumedCapacity": odd, "QueueUrl": odd}, told)
         assert json.loads(documents([made], {})[0])

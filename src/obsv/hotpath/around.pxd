@@ -6,7 +6,7 @@ from obsv.hotpath.span cimport Scope, Span
 
 cdef class Call:
     cdef public Scope scope
-    cdef public object name, hook, unless, where, failed, quiet
+    cdef public object name, hook, unless, where, failed, quiet, answer
     cdef readonly tuple wanted
     cdef public int kind
     cdef public bint active
@@ -15,7 +15,7 @@ cdef class Call:
     cpdef bint refused(self, object instance, tuple args, dict kwargs) except -1
     cpdef bint left_out(self, object instance, tuple args, dict kwargs) except -1
     cpdef before(self, object span, object instance, tuple args, dict kwargs)
-    cpdef after(self, object finish, object result)
+    cpdef after(self, object span, object result, object told)
 
 @cython.locals(call=Call, method=bint, span=Span, kwargs=dict)
 cdef object call_in_span(Replacement made, PyObject *const *args, size_t count, PyObject *names)

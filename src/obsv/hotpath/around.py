@@ -34,10 +34,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    Hook = Callable[..., Callable[[Any], None] | None]
+    Hook = Callable[..., Any]
     Unless = Callable[[Any, tuple[Any, ...], dict[str, Any]], bool]
     Quiet = Callable[[Any], bool]
     Failed = Callable[[Span, Exception], None]
+    Answer = Callable[[Span, Any, Any], None]
 
 _MOST_WANTED = 8
 
@@ -50,7 +51,7 @@ class Call:
         name: The span's name until the hook knows a better one.
         kind: The span's kind.
         hook: Called as ``hook(span, instance, args, kwargs)`` when the span has begun and is current. It may change
-            ``kwargs``, and may return a function that is called with the result.
+            ``kwargs``, and may return a function that is called with the result, or what ``answer`` is to know.
         wanted: Names of the function's first parameters, without the instance, at most eight, which no call does
             without: the hook is called as ``hook(span, instance, *values)`` then, and can change nothing. It costs
             less. A call that lacks one has no description; the function will complain.
@@ -60,10 +61,13 @@ class Call:
         failed: Called as ``failed(span, error)`` with an ``Exception`` that a plain function raises, before the span
             notes it and ends.
         quiet: Called as ``quiet(instance)`` before ``unless``, which it is like: for it, no arguments are put together.
+        answer: Called as ``answer(span, result, told)`` with the result and with what the hook returned, None where
+            it was not called or failed. Without ``answer`` the hook returns a function that is called with the result:
+            a new one for each call, which costs more.
         active: False when the patch was taken back but its wrapper could not be (somebody wrapped it again).
     """
 
-    __slots__ = ("active", "failed", "hook", "kind", "name", "quiet", "scope", "unless", "wanted", "where")
+    __slots__ = ("active", "answer", "failed", "hook", "kind", "name", "quiet", "scope", "unless", "wanted", "where")
 
     def __init__(
         self,
@@ -76,6 +80,7 @@ class Call:
         failed: Failed | None = None,
         quiet: Quiet | None = None,
         wanted: tuple[str, ...] | None = None,
+        answer: Answer | None = None,
     ) -> None:
         if wanted is not None and (len(wanted) > _MOST_WANTED or not all([type(name) is str for name in wanted])):
             raise ValueError(wanted)
@@ -88,6 +93,7 @@ class Call:
         self.failed = failed
         self.quiet = quiet
         self.wanted = wanted
+        self.answer = answer
         self.active = True
 
     def copy(self) -> Call:
@@ -102,6 +108,7 @@ class Call:
             self.failed,
             self.quiet,
             self.wanted,
+            self.answer,
         )
 
     def span(self, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Span | None:
@@ -135,10 +142,8 @@ class Call:
         """Ask both."""
         return self.hushed(instance) or self.refused(instance, args, kwargs)
 
-    def before(
-        self, span: Span, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Callable[[Any], None] | None:
-        """Run the hook, guarded."""
+    def before(self, span: Span, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run the hook, guarded, and return what it does."""
         if self.hook is None:
             return None
         try:
@@ -154,10 +159,13 @@ class Call:
             faults.report(self.where, error)
             return None
 
-    def after(self, finish: Callable[[Any], None], result: Any) -> None:
-        """Run what the hook returned, guarded."""
+    def after(self, span: Span, result: Any, told: Any) -> None:
+        """Run ``answer``, or what the hook has ``told`` to run, guarded."""
         try:
-            finish(result)
+            if self.answer is not None:
+                self.answer(span, result, told)
+            elif told is not None:
+                told(result)
         except Exception as error:  # noqa: BLE001 - a patch of ours
             faults.report(self.where, error)
 
@@ -195,7 +203,7 @@ def call_in_span(made: Any, args: Any, count: Any, names: Any) -> Any:
         instance, positional(args, count, method), keywords(args, count, names)
     ):
         return pass_on(function, args, count, names)
-    kwargs = finish = None
+    kwargs = told = None
     span: Span = new_span(call.scope, call.name, call.kind)
     try:
         span.enter()
@@ -203,12 +211,12 @@ def call_in_span(made: Any, args: Any, count: Any, names: Any) -> Any:
             pass
         elif cython.compiled and call.wanted is not None:
             try:
-                finish = call_with(call.hook, span, instance, call.wanted, method, args, count, names)
+                told = call_with(call.hook, span, instance, call.wanted, method, args, count, names)
             except Exception as error:  # noqa: BLE001 - a patch of ours
                 faults.report(call.where, error)
         else:
             kwargs = keywords(args, count, names)
-            finish = call.before(span, instance, positional(args, count, method), kwargs)
+            told = call.before(span, instance, positional(args, count, method), kwargs)
         try:
             if not cython.compiled:  # a frame less
                 result = function(*args, **(names if kwargs is None else kwargs))
@@ -219,8 +227,8 @@ def call_in_span(made: Any, args: Any, count: Any, names: Any) -> Any:
         except Exception as error:
             call.note(span, error)
             raise
-        if finish is not None:
-            call.after(finish, result)
+        if told is not None or call.answer is not None:
+            call.after(span, result, told)
     except BaseException as error:
         span.leave(error)
         raise

@@ -17,4 +17,4 @@ cdef _set_parameters(Span span, object service, object operation, dict parameter
 cdef _note(Span span, dict known, dict given)
 cdef list _tables(dict parameters)
 @cython.locals(said=tuple, facts=tuple, operations=dict, given=dict)
-cdef object _describe(Span span, object meta, object operation, object parameters, object receiving)
+cdef tuple _describe(Span span, object meta, object operation, object parameters, object receiving)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 WHERE = "patch botocore"
+_SAID = 5  # what `_say` returns
 _MAX_OPERATIONS = 1024  # of a client whose names are kept; DynamoDB has 60, EC2 700
 _MAX_OPERATION = 128  # characters of one
 
@@ -97,14 +98,14 @@ def _prepare(made: Any, args: Any, count: Any, names: Any) -> Any:
 
 
 def describing(receiving: Callable[[Span, Any], Callable[[Any], None]]) -> Callable[..., Any]:
-    """Return the description of ``BaseClient._make_api_call``.
+    """Return the description of ``BaseClient._make_api_call``; :func:`describe_answer` goes with it.
 
     Args:
         receiving: Called with the span and the parameters when messages are received from SQS; what it returns is
             called with the result.
     """
 
-    def call(span: Span, client: Any, operation: str, parameters: Any) -> Callable[[Any], None] | None:
+    def call(span: Span, client: Any, operation: str, parameters: Any) -> tuple[Any, ...]:
         return _describe(span, client.meta, operation, parameters, receiving)
 
     return call
@@ -116,9 +117,9 @@ def _describe(
     operation: str,
     parameters: Any,
     receiving: Callable[[Span, Any], Callable[[Any], None]],
-) -> Callable[[Any], None] | None:
+) -> tuple[Any, ...]:
     said: tuple[Any, ...] = getattr(meta, "_obsv_said", None) or _say(meta)
-    service, known, answers = said[0], said[2], said[3]
+    service, known = said[0], said[2]
     operations: dict[str, Any] = said[4]
     span.name, facts = operations.get(operation) or _say_operation(said, operation)
     then: Callable[[Any], None] | None = None
@@ -128,25 +129,29 @@ def _describe(
             then = partial(_sent, span) if span.recording else None
         elif operation == "ReceiveMessage":
             then = receiving(span, parameters)
-    if not span.recording:
-        return then
-    span.set_facts(facts)
-    if isinstance(parameters, dict):
-        given = _exact(parameters)
-        if known is not None:
-            _note(span, known, given)
-        _set_parameters(span, service, operation, given)
+    if span.recording:
+        span.set_facts(facts)
+        if isinstance(parameters, dict):
+            given = _exact(parameters)
+            if known is not None:
+                _note(span, known, given)
+            _set_parameters(span, service, operation, given)
+    return said if then is None else (*said, then)
 
-    def finish(result: Any) -> None:
-        try:
+
+def describe_answer(span: Span, result: Any, told: tuple[Any, ...] | None) -> None:
+    """Set what a result says. ``told`` is what the description has returned: None where the call had none."""
+    if told is None:
+        return
+    answers = told[3]
+    try:
+        if span.recording:
             answered(span, result)
-        finally:
-            if then is not None:
-                then(result)
-        if answers is not None:
-            _note(span, answers, _exact(result))
-
-    return finish
+    finally:
+        if len(told) > _SAID:
+            told[_SAID](result)
+    if answers is not None and span.recording:
+        _note(span, answers, _exact(result))
 
 
 def refused(span: Span, error: Exception) -> None:

@@ -27,8 +27,6 @@ cpdef str redact(str url)
 cpdef list carried(Span span)
 @cython.locals(xrays=bint)
 cpdef list head_lines(Span span)
-@cython.locals(xrays=bint, known=tuple, kept=list)
-cpdef list written_behind(Span span, object headers)
 @cython.locals(span=Span)
 cpdef send_context(object headers, object request, object fresh=*)
 cdef bint _merge(object headers, object request, Span span, list pairs) except -1

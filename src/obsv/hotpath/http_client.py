@@ -325,22 +325,6 @@ def into_list(headers: Any, pairs: Pairs) -> bool:
     return True
 
 
-def written_behind(span: Span, headers: Any) -> list[tuple[str, bytes]] | None:
-    """Append the headers that carry a span to what ``httpx.Headers`` keeps, and return them; None where there are such
-    already. Only with :func:`plain_ids`."""
-    if context_written(headers):
-        return None
-    kept: list[Any] = headers._list
-    pairs = []
-    for xrays in _order:
-        name = "X-Amzn-Trace-Id" if xrays else "traceparent"
-        value = head_line(xrays, span.trace_hi, span.trace_lo, span.id64, span.flags, False)
-        known: tuple[bytes, bytes] = _KEYS[name]
-        kept.append((known[0], known[1], value))
-        pairs.append((name, value))
-    return pairs
-
-
 def context_written(headers: Any) -> bool:
     """Tell whether ``httpx.Headers`` have any that carry a trace, or keep them in another way than we know."""
     kept = getattr(headers, "_list", None)

@@ -24,7 +24,6 @@ if cython.compiled:
         head_lines,
         plain_ids,
         send_context,
-        written_behind,
     )
     from cython.cimports.obsv.hotpath.span import current_span
 else:
@@ -36,7 +35,6 @@ else:
         head_lines,
         plain_ids,
         send_context,
-        written_behind,
     )
     from .span import current_span
 
@@ -60,28 +58,11 @@ _near: list[tuple[str, str, int | None, str]] = []  # a few of those, the newest
 _writes_late = False  # whether h11 writes requests by a function of ours
 
 
-def describe_request(span: Span, client: Any, request: Any) -> Callable[[Any], None]:
+def describe_request(span: Span, client: Any, request: Any) -> None:
     """Describe the sending of an ``httpx.Request``. Its headers are the library's own copy of what the user passed."""
     describe(span, request.method, url_text(request.url))
-    late = _left_to_writer(span, client, request.headers)
-    if not late:
+    if not _left_to_writer(span, client, request.headers):
         _write(request)
-
-    def finish(response: Any) -> None:
-        if late:
-            _write_later(span, request)
-        _answered(span, response)
-
-    return finish
-
-
-def _write_later(span: Span, request: Any) -> None:
-    """Write what has been sent already into the request as well, for who looks."""
-    pairs = written_behind(span, request.headers)
-    if pairs is None:
-        _write(request)
-    else:
-        request._obsv_sent = request.extensions[_SENT] = pairs
 
 
 def _write(request: Any) -> None:
@@ -98,7 +79,8 @@ def _write(request: Any) -> None:
         extensions[_SENT] = sent
 
 
-def _answered(span: Span, response: Any) -> None:
+def describe_response(span: Span, response: Any, _told: None) -> None:
+    """Set what an ``httpx.Response`` says."""
     answered(span, response.status_code, None)
     if not span.recording:
         return

@@ -132,7 +132,7 @@ def _end(made: Any, args: Any, count: Any, names: Any) -> Any:
     return pass_on(made.function, args, count, names)
 
 
-def describe_prepared(span: Span, adapter: Any, request: Any) -> Callable[[Any], None]:
+def describe_prepared(span: Span, adapter: Any, request: Any) -> None:
     """Describe the sending of requests' ``PreparedRequest``. Its headers are the library's own copy of what the user
     passed."""
     describe(span, request.method, text(request.url))
@@ -140,10 +140,10 @@ def describe_prepared(span: Span, adapter: Any, request: Any) -> Callable[[Any],
     if not left_to_connection(headers):
         send_context(headers, request, into_store)
 
-    def finish(response: Any) -> None:
-        answered(span, response.status_code, VERSIONS.get(getattr(response.raw, "version", None)))
 
-    return finish
+def describe_answer(span: Span, response: Any, _told: None) -> None:
+    """Set what requests' ``Response`` says."""
+    answered(span, response.status_code, VERSIONS.get(getattr(response.raw, "version", None)))
 
 
 def _with_context(headers: Any, scope: Scope) -> Any:

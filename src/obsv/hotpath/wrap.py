@@ -102,12 +102,12 @@ def _coroutine(function: Callable[..., Any], call: Call, method: bool) -> Callab
         if call.left_out(instance, rest, kwargs):
             return await function(*args, **kwargs)
         with make(scope, name, kind) as span:
-            finish = None
+            told = None
             if hook is not None:
-                finish = call.before(span, instance, rest, kwargs)
+                told = call.before(span, instance, rest, kwargs)
             result = await function(*args, **kwargs)
-            if finish is not None:
-                call.after(finish, result)
+            if told is not None or call.answer is not None:
+                call.after(span, result, told)
             return result
 
     return await_in_span
@@ -123,12 +123,12 @@ def _generator(function: Callable[..., Any], call: Call, method: bool) -> Callab
         stretch = _Stretch(span)
         try:
             with stretch:
-                finish = call.before(span, instance, rest, kwargs)
+                told = call.before(span, instance, rest, kwargs)
                 generator = function(*args, **kwargs)
             result = yield from _Stepwise(generator, stretch)
-            if finish is not None:
+            if told is not None or call.answer is not None:
                 with stretch:
-                    call.after(finish, result)
+                    call.after(span, result, told)
         except BaseException as error:
             stretch.end(error)
             raise

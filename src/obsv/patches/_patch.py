@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any, TypeVar
 
-    from ..hotpath.around import Failed, Quiet, Unless
+    from ..hotpath.around import Answer, Failed, Quiet, Unless
 
     Described = TypeVar("Described", bound=Callable[..., Any])
     Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -73,14 +73,15 @@ class Patch:
         failed: Failed | None = None,
         quiet: Quiet | None = None,
         wanted: tuple[str, ...] | None = None,
+        answer: Answer | None = None,
     ) -> Callable[[Described], Described]:
         """Describe calls that leave the process and wait for an answer.
 
         ``failed`` sees the exceptions of plain functions. ``quiet`` is an ``unless`` that is given the instance only.
-        With ``wanted`` the description is given the values of these parameters in place of all. :class:`Call` tells
-        more.
+        With ``wanted`` the description is given the values of these parameters in place of all. ``answer`` is called
+        with the results. :class:`Call` tells more.
         """
-        return self._describe(CLIENT, targets, name, unless, failed, quiet, wanted)
+        return self._describe(CLIENT, targets, name, unless, failed, quiet, wanted, answer)
 
     def server(
         self, *targets: str, name: str | None = None, unless: Unless | None = None
@@ -115,13 +116,14 @@ class Patch:
         failed: Failed | None = None,
         quiet: Quiet | None = None,
         wanted: tuple[str, ...] | None = None,
+        answer: Answer | None = None,
     ) -> Callable[[Described], Described]:
         where = f"patch {self.name}"
 
         def describe(hook: Described) -> Described:
             for target in targets:
                 span_name = name or target.rpartition(".")[2]
-                call = Call(self.scope, span_name, kind, hook, unless, where, failed, quiet, wanted)
+                call = Call(self.scope, span_name, kind, hook, unless, where, failed, quiet, wanted, answer)
                 self.sites.append(Site(self, target, call, None))
             return hook
 

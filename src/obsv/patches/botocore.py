@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from ..hotpath.aws_client import SENDING, describing, emitting, preparing, refused
+from ..hotpath.aws_client import SENDING, describe_answer, describing, emitting, preparing, refused
 from ._api import Patch
 from ._aws_messages import with_context, with_trace_header_asked
 from ._sqs import asked_for_trace_header, deliver
@@ -36,9 +36,12 @@ def _receiving(span: Span, parameters: Any) -> Callable[[Any], None]:
     return received
 
 
-patch.client("botocore.client:BaseClient._make_api_call", failed=refused, wanted=("operation_name", "api_params"))(
-    describing(_receiving)
-)
+patch.client(
+    "botocore.client:BaseClient._make_api_call",
+    failed=refused,
+    wanted=("operation_name", "api_params"),
+    answer=describe_answer,
+)(describing(_receiving))
 
 
 def _changed(span: Span, parameters: Any, model: Any) -> Any:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..hotpath.httpx_client import describe_request, set_writes_late, write_late, writing
+from ..hotpath.httpx_client import describe_request, describe_response, set_writes_late, write_late, writing
 from . import _hook
 from ._api import Patch
 
@@ -26,6 +26,7 @@ patch.client(
     "httpx._client:Client._send_single_request",
     "httpx._client:AsyncClient._send_single_request",
     wanted=("request",),
+    answer=describe_response,
 )(describe_request)
 
 

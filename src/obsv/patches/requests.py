@@ -7,9 +7,9 @@ read later, by whoever wants it.
 
 from __future__ import annotations
 
-from ..hotpath.urllib3_client import describe_prepared
+from ..hotpath.urllib3_client import describe_answer, describe_prepared
 from ._api import Patch
 
 patch = Patch("requests", requires="requests >= 2.25", semconv="http/http-spans (client)")
 
-patch.client("requests.adapters:HTTPAdapter.send", wanted=("request",))(describe_prepared)
+patch.client("requests.adapters:HTTPAdapter.send", wanted=("request",), answer=describe_answer)(describe_prepared)

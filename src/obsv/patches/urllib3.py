@@ -24,8 +24,17 @@ if TYPE_CHECKING:
 patch = Patch("urllib3", requires="urllib3 >= 1.26", semconv="http/http-spans (client)")
 
 
-@patch.client("urllib3.connectionpool:HTTPConnectionPool.urlopen", quiet=skipped, wanted=("method", "url"))
-def urlopen(span: Span, pool: Any, method: Any, url: Any) -> Callable[[Any], None]:
+def _answered(span: Span, response: Any, _told: None) -> None:
+    answered(span, response.status, VERSIONS.get(getattr(response, "version", None)))
+    resent = len(getattr(getattr(response, "retries", None), "history", None) or ())
+    if resent:
+        span.set_attribute("http.request.resend_count", resent)
+
+
+@patch.client(
+    "urllib3.connectionpool:HTTPConnectionPool.urlopen", quiet=skipped, wanted=("method", "url"), answer=_answered
+)
+def urlopen(span: Span, pool: Any, method: Any, url: Any) -> None:
     """Describe one request, or a request and its retries."""
     url = text(url)
     if "://" not in url:
@@ -33,14 +42,6 @@ def urlopen(span: Span, pool: Any, method: Any, url: Any) -> Callable[[Any], Non
         authority = host if pool.port is None else f"{host}:{pool.port}"
         url = f"{pool.scheme}://{authority}{url if url.startswith('/') else '/' + url}"
     describe(span, method, url)
-
-    def finish(response: Any) -> None:
-        answered(span, response.status, VERSIONS.get(getattr(response, "version", None)))
-        resent = len(getattr(getattr(response, "retries", None), "history", None) or ())
-        if resent:
-            span.set_attribute("http.request.resend_count", resent)
-
-    return finish
 
 
 # Made, because a description may not replace arguments, and there is nothing to time.

@@ -17,7 +17,6 @@ from obsv.hotpath.http_client import (
     head_lines,
     into_list,
     write_late,
-    written_behind,
 )
 from obsv.hotpath.httpx_client import url_text
 from obsv.hotpath.span import CLIENT, OUTLET, SCOPE, Remote, Scope, new_span
@@ -59,17 +58,6 @@ IDS = st.integers(0, 2**64 - 1)
 def test_the_lines_say_what_the_headers_do(hi: int, lo: int, flags: int) -> None:
     span = Recorder().start("a", Remote(hi, lo, 3, flags))
     assert head_lines(span) == [f"{name}: {value}".encode() for name, value in carried(span)]
-
-
-@given(hi=IDS, lo=st.integers(1, 2**64 - 1), flags=st.integers(0, 3), there=st.booleans())
-def test_what_was_sent_stands_in_the_request_too(hi: int, lo: int, flags: int, there: bool) -> None:
-    span = Recorder().start("a", Remote(hi, lo, 3, flags))
-    before = [(b"TraceState", b"tracestate", b"a=1")] if there else [(b"Host", b"host", b"shop")]
-    late, at_once = SimpleNamespace(_list=list(before)), SimpleNamespace(_list=list(before))
-    pairs = written_behind(span, late)
-    assert into_list(at_once, carried(span)) == (pairs is not None) == (not there)
-    assert late._list == at_once._list
-    assert pairs is None or [(name, value.decode()) for name, value in pairs] == carried(span)
 
 
 NAME = st.sampled_from(["traceparent", "tracestate", "x-amzn-trace-id", "x-amzn-trace-i", "t", "", "x", "tracestates"])

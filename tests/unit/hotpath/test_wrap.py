@@ -194,6 +194,42 @@ async def test_what_is_wanted_by_hooks_of_other_kinds_of_functions(finished: Any
     assert len(finished.spans()) == 2
 
 
+async def test_an_answer_gets_the_result_and_what_the_hook_told(
+    finished: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def plain(a: int) -> int:
+        return a
+
+    async def coroutine(a: int) -> int:
+        return a
+
+    def generator(a: int) -> Iterator[int]:
+        yield 0
+        return a
+
+    def hook(span: Span, instance: Any, a: Any) -> str:
+        return f"{a}" if a != 5 else a.missing
+
+    def answer(span: Span, result: Any, told: Any) -> None:
+        assert current_span() is span
+        seen.append((result, told))
+        span.set_attribute("half", 6 // result)
+
+    async def call(which: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        seen_call = Call(SCOPE, "x", 0, hook, where="here", wanted=("a",), answer=answer)
+        made = wrap(which, seen_call, False)(*args, **kwargs)
+        return await made if which is coroutine else list(made) if which is generator else made
+
+    monkeypatch.delenv("OBSV_RAISE")
+    for which in (plain, coroutine, generator):
+        seen: list[Any] = []
+        for number in (2, 0, 5):  # for 0 the answer fails, for 5 the hook
+            assert await call(which, number) == ([0] if which is generator else number)
+        assert seen == [(2, "2"), (0, "0"), (5, None)]
+        assert [each.attributes.get("half") for each in finished.spans()] == [3, None, 1]
+    assert "here" in capsys.readouterr().err
+
+
 def test_a_function_before_init_is_only_called() -> None:
     assert traced(lambda: current_span().is_recording())() is False
 
