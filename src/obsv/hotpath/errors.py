@@ -130,21 +130,47 @@ def _cut(text: str) -> str:
 
 def _capture_one(error: BaseException) -> ErrorInfo:
     info = ErrorInfo(type_name(error), _cut(redact_text(safe_text(error))))
-    frames = info.frames
-    trace: TracebackType | None = error.__traceback__
-    while trace is not None:
-        frames.append((trace.tb_frame.f_code, trace.tb_lasti, trace.tb_lineno or 0))
-        trace = trace.tb_next
-    if len(frames) > MAX_FRAMES:
-        half = MAX_FRAMES // 2
-        info.skipped = len(frames) - MAX_FRAMES
-        del frames[half:-half]
+    info.frames, info.skipped = _frames(error.__traceback__)
     notes = getattr(error, "__notes__", None)
     if isinstance(notes, list):
         info.notes = tuple([_cut(redact_text(safe_text(note))) for note in notes[:MAX_CHAIN]])
     if isinstance(error, (BaseExceptionGroup, SyntaxError)):
         info.written = _text_now(error)
     return info
+
+
+def _frames(trace: TracebackType | None) -> tuple[list[tuple[Any, int, int]], int]:
+    """Return the frames to keep of a traceback, and how many are left out.
+
+    Only those are read: a frame's line is dear to find, and each span that an error leaves reads its traceback, so a
+    deep recursion of traced functions would read as many as the square of its depth.
+    """
+    frames: list[tuple[Any, int, int]] = []
+    trace = _below_ours(trace)
+    while trace is not None and len(frames) < MAX_FRAMES:
+        frames.append(_position(trace))
+        trace = trace.tb_next
+    deeper: list[TracebackType] = []
+    while trace is not None:
+        deeper.append(trace)
+        trace = trace.tb_next
+    if deeper:
+        half = MAX_FRAMES // 2
+        innermost = [*frames, *map(_position, deeper[-half:])][-half:]
+        frames = frames[:half] + innermost
+    return frames, len(deeper)
+
+
+def _below_ours(trace: TracebackType | None) -> TracebackType | None:
+    """Return a traceback without what obsv's wrappers are on top of it: the program begins below."""
+    below = trace
+    while below is not None and "obsv/hotpath/" in below.tb_frame.f_code.co_filename:
+        below = below.tb_next
+    return below or trace
+
+
+def _position(trace: TracebackType) -> tuple[Any, int, int]:
+    return trace.tb_frame.f_code, trace.tb_lasti, trace.tb_lineno or 0
 
 
 def _capture(error: BaseException, left: list[int], depth: int = 0) -> ErrorInfo:

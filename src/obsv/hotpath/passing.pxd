@@ -7,6 +7,7 @@ from cpython.object cimport PyObject
 cdef extern from *:
     """
     #include <stddef.h>
+    #include <string.h>
 
     /* A level of recursion counts, as where CPython itself calls: it takes as much of the stack. */
     #define OBSV_DEEPER(result, call) \
@@ -101,9 +102,41 @@ cdef extern from *:
         return result;
     }
 
+    static inline int obsv_is_ours(PyObject *trace) {
+        PyCodeObject *code = PyFrame_GetCode((PyFrameObject *)((PyTracebackObject *)trace)->tb_frame);
+        const char *path = PyUnicode_AsUTF8(code->co_filename);
+        int ours = path != NULL && strstr(path, "obsv/hotpath/") != NULL;
+        if (path == NULL) PyErr_Clear();
+        Py_DECREF(code);
+        return ours;
+    }
+
+    /* Take out of the traceback of what was raised what Cython has put there: a line for each `except` and `raise` that
+       it came through. */
+    static inline void obsv_leave_no_trace(void) {
+        PyObject *type, *value, *trace, *next;
+        PyErr_Fetch(&type, &value, &trace);
+        while (trace != NULL && PyTraceBack_Check(trace) && obsv_is_ours(trace)) {
+            next = Py_XNewRef((PyObject *)((PyTracebackObject *)trace)->tb_next);
+            Py_DECREF(trace);
+            trace = next;
+        }
+        PyErr_Restore(type, value, trace);
+    }
+
+    /* What CPython calls. */
+    static Py_ssize_t obsv_instead_at = 0; /* where a replacement has it */
+    static inline PyObject *obsv_vectorcall(PyObject *made, PyObject *const *args, size_t count, PyObject *names) {
+        vectorcallfunc instead = *(vectorcallfunc *)((char *)made + obsv_instead_at);
+        PyObject *result = instead(made, args, count, names);
+        if (result == NULL) obsv_leave_no_trace();
+        return result;
+    }
+
     /* Let the objects of a type be called without a tuple and a dict, and as methods without a bound one. */
-    static inline void obsv_take_vectorcalls(PyObject *example, void *vectorcall) {
+    static inline void obsv_take_vectorcalls(PyObject *example, void *vectorcall, void *instead) {
         PyTypeObject *type = Py_TYPE(example);
+        obsv_instead_at = (char *)instead - (char *)example;
         type->tp_vectorcall_offset = (char *)vectorcall - (char *)example;
         type->tp_call = PyVectorcall_Call;
         type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR;
@@ -124,7 +157,9 @@ cdef extern from *:
         PyObject *const *args, size_t count, PyObject *names
     )
     object bound "PyMethod_New"(object function, object instance)
-    void obsv_take_vectorcalls(object example, void *vectorcall)
+    ctypedef object (*vectorcallfunc)(object made, PyObject *const *args, size_t count, PyObject *names)
+    object obsv_vectorcall(object made, PyObject *const *args, size_t count, PyObject *names)
+    void obsv_take_vectorcalls(object example, void *vectorcall, void *instead)
 
 # What is called in the function's place. The replacement says which function that is, and what was told beside it.
 cdef class Replacement
@@ -132,7 +167,8 @@ ctypedef object (*Instead)(Replacement made, PyObject *const *args, size_t count
 
 @cython.final
 cdef class Replacement:
-    cdef Instead vectorcall
+    cdef vectorcallfunc vectorcall
+    cdef Instead instead
     cdef object function, told
     cdef dict __dict__
     cdef object __weakref__
@@ -147,4 +183,4 @@ cdef inline object argument(
     return named(args, count, names, name) if value is None else value
 
 cdef inline take_vectorcalls(Replacement example):
-    obsv_take_vectorcalls(example, &example.vectorcall)
+    obsv_take_vectorcalls(example, &example.vectorcall, &example.instead)

@@ -18,6 +18,7 @@ else:
 if cython.compiled:
     from cython.cimports.cpython.object import PyObject_Call as apply
     from cython.cimports.obsv.hotpath.passing import bound, take_vectorcalls
+    from cython.cimports.obsv.hotpath.passing import obsv_vectorcall as vectorcall
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ class Replacement:
 def replacement(instead: Any, function: Callable[..., Any], told: Any) -> Any:
     """Make what :func:`passing_plain.replacement` tells of."""
     made: Any = Replacement.__new__(Replacement)
-    made.vectorcall = instead
+    made.vectorcall = vectorcall
+    made.instead = instead
     made.function = function
     made.told = told
     # What is no function may lack these.

@@ -176,6 +176,18 @@ def test_no_frame_is_kept_alive() -> None:
     assert info.stack()[-1][2] == "work"
 
 
+@pytest.mark.parametrize("depth", [*range(MAX_FRAMES - 4, MAX_FRAMES + 3), *range(MAX_FRAMES * 3 // 2 - 3, 387), 800])
+def test_of_a_deep_stack_the_ends_are_kept_as_they_are(depth: int) -> None:
+    error = catch(lambda: recursive(depth))
+    info = ErrorInfo.capture(error)
+    whole = [
+        (frame.f_code.co_filename, line, frame.f_code.co_name) for frame, line in traceback.walk_tb(error.__traceback__)
+    ]
+    half = MAX_FRAMES // 2
+    assert info.stack() == (whole if len(whole) <= MAX_FRAMES else whole[:half] + whole[-half:])
+    assert info.skipped == max(0, len(whole) - MAX_FRAMES)
+
+
 def test_a_deep_stack_keeps_both_ends() -> None:
     error = catch(lambda: recursive(600))
     info = ErrorInfo.capture(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import functools
 import gc
@@ -9,6 +10,7 @@ import inspect
 import pickle
 import subprocess
 import sys
+import traceback
 import typing
 import weakref
 from types import FunctionType
@@ -315,6 +317,52 @@ thread = threading.Thread(target=run)
 thread.start()
 thread.join()
 """
+
+
+def names_of(error: BaseException) -> list[str]:
+    return [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)]
+
+
+@pytest.mark.skipif(not hotpath.compiled(), reason="interpreted, its frames are frames")
+def test_a_traceback_does_not_name_what_stands_in_between(finished: Any) -> None:
+    def inner(how: type[BaseException]) -> None:
+        raise how
+
+    def outer(how: type[BaseException]) -> None:
+        try:
+            traced(inner)(how)
+        except LookupError:
+            raise ValueError from None
+
+    call = Call(SCOPE, "x", 0)
+    for calls_are_seen in (True, False):
+        call.active = calls_are_seen
+        for raised, caught, below in (
+            (KeyError, ValueError, []),
+            (OSError, OSError, ["inner"]),
+            (KeyboardInterrupt, KeyboardInterrupt, ["inner"]),
+        ):
+            with pytest.raises(caught) as seen:
+                wrap(outer, call, False)(raised)
+            assert names_of(seen.value)[1:] == ["outer", *below]
+    with pytest.raises(TypeError, match="positional argument") as lacking:
+        wrap(outer, call, False)()
+    assert len(names_of(lacking.value)) == 1
+
+
+def test_the_stack_of_a_span_begins_where_the_program_does(finished: Any) -> None:
+    def inner() -> None:
+        raise LookupError
+
+    async def later() -> None:
+        inner()
+
+    with pytest.raises(LookupError):
+        traced(inner)()
+    with pytest.raises(LookupError):
+        asyncio.run(traced(later)())
+    stacks = [[function for _, _, function in span.event_list[0].error.stack()] for span in finished.spans()]
+    assert stacks == [["inner"], ["later", "inner"]]
 
 
 @pytest.mark.parametrize("arguments", [[], ["init"]])
