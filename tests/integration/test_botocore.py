@@ -19,6 +19,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
 
 import obsv
+from obsv.hotpath.around import Switch
 from obsv.hotpath.aws_client import answered, emitting
 from obsv.hotpath.span import CLIENT, CONSUMER, ERROR, PRODUCER, Span, new_span
 from obsv.patches import REGISTRY
@@ -225,8 +226,7 @@ def test_a_wrapper_below_may_take_its_keywords_apart() -> None:
     def consuming(function: Any, instance: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         return function(*args, **{name: kwargs.pop(name) for name in list(kwargs)})
 
-    switch = type("Switch", (), {"active": True})()
-    emit = emitting(consuming(lambda **kwargs: kwargs["api_params"]), switch, scope, changed)
+    emit = emitting(consuming(lambda **kwargs: kwargs["api_params"]), Switch(scope), changed)
     with new_span(scope, "SQS.SendMessage", CLIENT):
         emit(api_params={"a": 1}, operation_model="model")
     assert calls == [({"a": 1}, "model")]

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from obsv.hotpath import headers
 from obsv.hotpath.headers import BASE_BAGGAGE, outgoing
-from obsv.hotpath.http_client import carried
+from obsv.hotpath.http_client import carried, describe, origin, redact, send_context
 from obsv.hotpath.span import CLIENT, Remote, attach, current, detach
-from obsv.patches._http_client import describe, origin, redact, send_context
 from telemetry import Recorder
 
 

@@ -98,11 +98,11 @@ def tells(name: str | bytes) -> bool:
     return name in _TELLING
 
 
-def head_line(xrays: bool, hi: int, lo: int, id64: int, flags: int, named: bool) -> bytes:
-    """Write ``traceparent``, or X-Ray's header, as the line of a request's head without its end, or its value alone."""
-    value = xray(hi, lo, id64, flags) if xrays else traceparent(hi, lo, id64, flags)
-    name = "" if not named else "X-Amzn-Trace-Id: " if xrays else "traceparent: "
-    return f"{name}{value}".encode()
+def head_line(xrays: bool, hi: int, lo: int, id64: int, flags: int) -> bytes:
+    """Write ``traceparent``, or X-Ray's header, as the line of a request's head without its end."""
+    if xrays:
+        return f"X-Amzn-Trace-Id: {xray(hi, lo, id64, flags)}".encode()
+    return f"traceparent: {traceparent(hi, lo, id64, flags)}".encode()
 
 
 def class_has(kind: object, name: str) -> bool:

@@ -4,12 +4,14 @@ from cpython.object cimport PyObject
 from obsv.hotpath.passing cimport Replacement
 from obsv.hotpath.span cimport Scope, Span
 
-cdef class Call:
+cdef class Switch:
     cdef public Scope scope
+    cdef public bint active
+
+cdef class Call(Switch):
     cdef public object name, hook, unless, where, failed, quiet, answer
     cdef readonly tuple wanted
     cdef public int kind
-    cdef public bint active
 
     cpdef bint hushed(self, object instance) except -1
     cpdef bint refused(self, object instance, tuple args, dict kwargs) except -1

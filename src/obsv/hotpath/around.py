@@ -43,11 +43,25 @@ if TYPE_CHECKING:
 _MOST_WANTED = 8
 
 
-class Call:
-    """How calls of one function are seen.
+class Switch:
+    """Says to what stands in a function's place whether its patch is still in force.
 
     Attributes:
-        scope: The instrumentation scope of the spans.
+        scope: The patch's instrumentation scope.
+        active: False when the patch was taken back but this could not be (somebody wrapped it again).
+    """
+
+    __slots__ = ("active", "scope")
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.active = True
+
+
+class Call(Switch):
+    """How calls of one function are seen; ``scope`` is that of the spans.
+
+    Attributes:
         name: The span's name until the hook knows a better one.
         kind: The span's kind.
         hook: Called as ``hook(span, instance, args, kwargs)`` when the span has begun and is current. It may change
@@ -62,12 +76,11 @@ class Call:
             notes it and ends.
         quiet: Called as ``quiet(instance)`` before ``unless``, which it is like: for it, no arguments are put together.
         answer: Called as ``answer(span, result, told)`` with the result and with what the hook returned, None where
-            it was not called or failed. Without ``answer`` the hook returns a function that is called with the result:
-            a new one for each call, which costs more.
-        active: False when the patch was taken back but its wrapper could not be (somebody wrapped it again).
+            it was not called or failed. An async generator has no result, and no answer. Without ``answer`` the hook
+            returns a function that is called with the result: a new one for each call, which costs more.
     """
 
-    __slots__ = ("active", "answer", "failed", "hook", "kind", "name", "quiet", "scope", "unless", "wanted", "where")
+    __slots__ = ("answer", "failed", "hook", "kind", "name", "quiet", "unless", "wanted", "where")
 
     def __init__(
         self,
@@ -84,7 +97,7 @@ class Call:
     ) -> None:
         if wanted is not None and (len(wanted) > _MOST_WANTED or not all([type(name) is str for name in wanted])):
             raise ValueError(wanted)
-        self.scope = scope
+        Switch.__init__(self, scope)
         self.name = name
         self.kind = kind
         self.hook = hook
@@ -94,7 +107,6 @@ class Call:
         self.quiet = quiet
         self.wanted = wanted
         self.answer = answer
-        self.active = True
 
     def copy(self) -> Call:
         """Return another one for the same."""
@@ -164,7 +176,7 @@ class Call:
         try:
             if self.answer is not None:
                 self.answer(span, result, told)
-            elif told is not None:
+            else:
                 told(result)
         except Exception as error:  # noqa: BLE001 - a patch of ours
             faults.report(self.where, error)

@@ -1,11 +1,13 @@
 cimport cython
 from cpython.object cimport PyObject
 
+from obsv.hotpath.around cimport Switch
 from obsv.hotpath.passing cimport Replacement
 from obsv.hotpath.span cimport Span
 
-@cython.locals(span=Span, name=str)
+@cython.locals(switch=Switch, span=Span, name=str)
 cdef object _emit(Replacement made, PyObject *const *args, size_t count, PyObject *names)
+@cython.locals(switch=Switch)
 cdef object _prepare(Replacement made, PyObject *const *args, size_t count, PyObject *names)
 
 @cython.locals(answer=dict)

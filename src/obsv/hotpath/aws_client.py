@@ -11,7 +11,7 @@ from _functools import partial  # type: ignore[import-not-found]  # what functoo
 from . import faults
 from .aws_parameters import ANSWERS, PARAMETERS, set_other
 from .http_client import origin
-from .span import PRODUCER, Scope, Span
+from .span import PRODUCER, Span
 
 if 0:  # seen by the compiler only
     import cython
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from .around import Switch
+
 WHERE = "patch botocore"
-_SAID = 5  # what `_say` returns
 _MAX_OPERATIONS = 1024  # of a client whose names are kept; DynamoDB has 60, EC2 700
 _MAX_OPERATION = 128  # characters of one
 
@@ -46,51 +47,50 @@ SENDING = {
 
 
 def emitting(
-    function: Callable[..., Any], switch: Any, scope: Scope, changed: Callable[[Span, Any, Any], Any]
+    function: Callable[..., Any], switch: Switch, changed: Callable[[Span, Any, Any], Any]
 ) -> Callable[..., Any]:
     """Return a ``BaseClient._emit_api_params`` that puts the trace into messages.
 
     Args:
         function: The method itself.
-        switch: Whether this is in force.
-        scope: That of botocore's spans; a call by somebody else is left alone.
+        switch: Whether this is in force, and the scope of botocore's spans: a call by somebody else is left alone.
         changed: Called with the span, the parameters and the operation's model for a call of SQS or SNS; returns the
             parameters to use.
     """
-    return replacement(_emit, function, (switch, scope, changed))  # type: ignore[no-any-return]
+    return replacement(_emit, function, (switch, changed))  # type: ignore[no-any-return]
 
 
 def _emit(made: Any, args: Any, count: Any, names: Any) -> Any:
-    switch, scope, changed = made.told
+    switch: Switch = made.told[0]
     parameters = pass_on(made.function, args, count, names)
     if switch.active:
         try:
             span = current_span()
-            if span.scope is not scope:
+            if span.scope is not switch.scope:
                 return parameters
             name: str = span.name if type(span.name) is str else str(span.name)
             if name.startswith("SQS.") or name.startswith("SNS."):  # noqa: PIE810 - a tuple is dearer, compiled
-                return changed(span, parameters, argument(args, count, names, 2, "operation_model"))
+                return made.told[1](span, parameters, argument(args, count, names, 2, "operation_model"))
         except Exception as error:  # noqa: BLE001 - never into user code
             faults.report(WHERE, error)
     return parameters
 
 
-def preparing(function: Callable[..., Any], switch: Any, scope: Scope) -> Callable[..., Any]:
+def preparing(function: Callable[..., Any], switch: Switch) -> Callable[..., Any]:
     """Return an ``Endpoint.prepare_request`` that puts the trace into the headers of each attempt.
 
     That is when it has been signed, unless the connection will: AWS takes headers that are not part of the signature,
     and signing them costs more than all the rest.
     """
-    return replacement(_prepare, function, (switch, scope))  # type: ignore[no-any-return]
+    return replacement(_prepare, function, switch)  # type: ignore[no-any-return]
 
 
 def _prepare(made: Any, args: Any, count: Any, names: Any) -> Any:
-    switch, scope = made.told
+    switch: Switch = made.told
     request = pass_on(made.function, args, count, names)
     if switch.active:
         try:
-            if current_span().scope is scope and not left_to_connection(None):
+            if current_span().scope is switch.scope and not left_to_connection(None):
                 send_context(request.headers, None)
         except Exception as error:  # noqa: BLE001 - never into user code
             faults.report(WHERE, error)
@@ -136,20 +136,20 @@ def _describe(
             if known is not None:
                 _note(span, known, given)
             _set_parameters(span, service, operation, given)
-    return said if then is None else (*said, then)
+    return said if then is None else (*said[:5], then)
 
 
 def describe_answer(span: Span, result: Any, told: tuple[Any, ...] | None) -> None:
     """Set what a result says. ``told`` is what the description has returned: None where the call had none."""
     if told is None:
         return
-    answers = told[3]
+    answers, then = told[3], told[5]
     try:
         if span.recording:
             answered(span, result)
     finally:
-        if len(told) > _SAID:
-            told[_SAID](result)
+        if then is not None:
+            then(result)
     if answers is not None and span.recording:
         _note(span, answers, _exact(result))
 
@@ -192,7 +192,8 @@ def _exact(given: Any) -> dict[str, Any]:
 def _say(meta: Any) -> tuple[Any, ...]:
     """Return what all calls of a client have in common; the client remembers it.
 
-    That is the service, where it is, what is said of its parameters and of its answers, and what of its operations.
+    That is the service, where it is, what is said of its parameters and of its answers, what of its operations, and
+    nothing to be done with a result.
     """
     service = str(meta.service_model.service_id)
     host, port = origin(str(meta.endpoint_url))
@@ -200,7 +201,7 @@ def _say(meta: Any) -> tuple[Any, ...]:
     for name, value in (("cloud.region", meta.region_name), ("server.address", host), ("server.port", port)):
         if value or value == 0:
             place += (name, value)
-    said: tuple[Any, ...] = (service, place, PARAMETERS.get(service), ANSWERS.get(service), {})
+    said: tuple[Any, ...] = (service, place, PARAMETERS.get(service), ANSWERS.get(service), {}, None)
     meta._obsv_said = said
     return said
 

@@ -146,31 +146,38 @@ def _frames(trace: TracebackType | None) -> tuple[list[tuple[Any, int, int]], in
     deep recursion of traced functions would read as many as the square of its depth.
     """
     frames: list[tuple[Any, int, int]] = []
-    trace = _below_ours(trace)
+    while trace is not None and _is_wrapper(trace.tb_frame.f_code):
+        trace = trace.tb_next
     while trace is not None and len(frames) < MAX_FRAMES:
         frames.append(_position(trace))
         trace = trace.tb_next
-    deeper: list[TracebackType] = []
-    while trace is not None:
-        deeper.append(trace)
-        trace = trace.tb_next
-    if deeper:
+    more, deeper = 0, trace
+    while deeper is not None:
+        more += 1
+        deeper = deeper.tb_next
+    if more:
         half = MAX_FRAMES // 2
-        innermost = [*frames, *map(_position, deeper[-half:])][-half:]
-        frames = frames[:half] + innermost
-    return frames, len(deeper)
+        for _ in range(more - half):
+            trace = trace.tb_next  # type: ignore[union-attr]
+        innermost = []
+        while trace is not None:
+            innermost.append(_position(trace))
+            trace = trace.tb_next
+        frames = frames[:half] + [*frames, *innermost][-half:]
+    return frames, more
 
 
-def _below_ours(trace: TracebackType | None) -> TracebackType | None:
-    """Return a traceback without what obsv's wrappers are on top of it: the program begins below."""
-    below = trace
-    while below is not None and "obsv/hotpath/" in below.tb_frame.f_code.co_filename:
-        below = below.tb_next
-    return below or trace
+def _is_wrapper(code: Any) -> bool:
+    """Tell whether code is that of the wrapper which has caught an error: the program's own stack begins below it."""
+    return code.co_filename in _WRAPPERS or code.co_name == "obsv.hotpath.around.call_in_span"
 
 
 def _position(trace: TracebackType) -> tuple[Any, int, int]:
     return trace.tb_frame.f_code, trace.tb_lasti, trace.tb_lineno or 0
+
+
+_HERE = _position.__code__.co_filename
+_WRAPPERS = frozenset([_HERE.replace("errors.py", f"{name}.py") for name in ("around", "passing_plain", "wrap")])
 
 
 def _capture(error: BaseException, left: list[int], depth: int = 0) -> ErrorInfo:

@@ -14,8 +14,7 @@ cpdef describe(Span span, object method, str url)
 @cython.locals(end=Py_ssize_t)
 cdef _remember(str method, str url, str host, object port)
 cpdef answered(Span span, object status, object version)
-@cython.locals(span=Span)
-cpdef connected(object connection)
+cpdef connected(Span span, object connection)
 cpdef http_status(Span span, object status)
 cpdef str text(object value)
 @cython.locals(start=Py_ssize_t, end=Py_ssize_t)
@@ -33,8 +32,7 @@ cdef bint _merge(object headers, object request, Span span, list pairs) except -
 cpdef bint into_store(object headers, list pairs) except -1
 @cython.locals(word=str, kept=list, more=list)
 cpdef bint into_list(object headers, list pairs) except -1
-@cython.locals(span=Span)
-cpdef bint below_client(object besides=*)
+cpdef bint of_client(Span span, object besides=*)
 cpdef bint plain_ids(Span span) except -1
 cpdef bint context_written(object headers) except -1
 @cython.locals(span=Span, names=dict)

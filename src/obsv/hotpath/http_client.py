@@ -108,12 +108,11 @@ def answered(span: Span, status: int, version: object) -> None:
         span.set_attribute("network.protocol.version", version)
 
 
-def connected(connection: Any) -> None:
-    """Note the address behind the name, on the span of whichever library sends a request on urllib3's connection.
+def connected(span: Span, connection: Any) -> None:
+    """Note the address behind the name, on the span of whichever library has sent a request on urllib3's connection.
 
     The connection remembers where its socket leads, without keeping the socket alive.
     """
-    span = current_span()
     if (span.kind_value != CLIENT and span.kind_value != PRODUCER) or not span.recording:
         return
     sock = getattr(connection, "sock", None)
@@ -245,7 +244,7 @@ def carried(span: Span) -> Pairs:
 def head_lines(span: Span) -> list[bytes]:
     """Return the headers that carry a span as lines of a request's head, without their ends. Only with
     :func:`plain_ids`."""
-    return [head_line(xrays, span.trace_hi, span.trace_lo, span.id64, span.flags, True) for xrays in _order]
+    return [head_line(xrays, span.trace_hi, span.trace_lo, span.id64, span.flags) for xrays in _order]
 
 
 def send_context(headers: MutableMapping[str, Any], request: Any, fresh: Fresh | None = None) -> None:
@@ -400,10 +399,8 @@ _LATE = frozenset(("obsv.patches.botocore", "obsv.patches.requests"))
 _CLIENTS = frozenset([f"obsv.patches.{name}" for name in ("botocore", "httpx", "requests", "urllib3")])
 
 
-def below_client(besides: Scope | None = None) -> bool:
-    """Tell whether the current span is that of an HTTP or AWS client that obsv has patched, of another scope than
-    ``besides``."""
-    span = current_span()
+def of_client(span: Span, besides: Scope | None = None) -> bool:
+    """Tell whether a span is that of an HTTP or AWS client that obsv has patched, of another scope than ``besides``."""
     return (
         span.recording
         and (span.kind_value == CLIENT or span.kind_value == PRODUCER)

@@ -102,30 +102,36 @@ cdef extern from *:
         return result;
     }
 
-    static inline int obsv_is_ours(PyObject *trace) {
+    /* The name of the function that the outermost line of a traceback is of; "" where it cannot be read. */
+    static inline const char *obsv_function_of(PyObject *trace) {
         PyCodeObject *code = PyFrame_GetCode((PyFrameObject *)((PyTracebackObject *)trace)->tb_frame);
-        const char *path = PyUnicode_AsUTF8(code->co_filename);
-        int ours = path != NULL && strstr(path, "obsv/hotpath/") != NULL;
-        if (path == NULL) PyErr_Clear();
-        Py_DECREF(code);
-        return ours;
+        const char *name = PyUnicode_AsUTF8(code->co_name);
+        Py_DECREF(code); /* its frame has it too */
+        if (name != NULL) return name;
+        PyErr_Clear();
+        return "";
     }
 
-    /* Take out of the traceback of what was raised what Cython has put there: a line for each `except` and `raise` that
-       it came through. */
+    /* Take out of the traceback of what was raised what Cython has put there for the function that is just being left: a
+       line for each `except` and `raise` that it came through. They bear its whole name, with dots, as no function of
+       Python's does. What other functions of ours are below stays: it is an error of theirs. */
     static inline void obsv_leave_no_trace(void) {
-        PyObject *type, *value, *trace, *next;
+        PyObject *type, *value, *trace;
         PyErr_Fetch(&type, &value, &trace);
-        while (trace != NULL && PyTraceBack_Check(trace) && obsv_is_ours(trace)) {
-            next = Py_XNewRef((PyObject *)((PyTracebackObject *)trace)->tb_next);
+        const char *left = trace != NULL && PyTraceBack_Check(trace) ? obsv_function_of(trace) : "";
+        if (strncmp(left, "obsv.hotpath.", 13) == 0) {
+            PyObject *below = trace;
+            do below = (PyObject *)((PyTracebackObject *)below)->tb_next;
+            while (below != NULL && strcmp(obsv_function_of(below), left) == 0);
+            Py_XINCREF(below);
             Py_DECREF(trace);
-            trace = next;
+            trace = below;
         }
         PyErr_Restore(type, value, trace);
     }
 
     /* What CPython calls. */
-    static Py_ssize_t obsv_instead_at = 0; /* where a replacement has it */
+    static Py_ssize_t obsv_instead_at = 0; /* where a replacement has it; known in the module `passing` only */
     static inline PyObject *obsv_vectorcall(PyObject *made, PyObject *const *args, size_t count, PyObject *names) {
         vectorcallfunc instead = *(vectorcallfunc *)((char *)made + obsv_instead_at);
         PyObject *result = instead(made, args, count, names);

@@ -87,6 +87,7 @@ cdef class Span(Readable):
     cdef _set_slowly(self, key, value)
     cpdef fail(self, error)
     cdef _fail(self, error, escaped)
+    cdef _note_failure(self, error, escaped)
 
 @cython.locals(made=Span)
 cpdef Span new_span(Scope scope, object name, int kind)

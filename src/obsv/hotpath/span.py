@@ -852,6 +852,12 @@ class Span(Readable):
             self.status_value = ERROR
 
     def _fail(self, error: BaseException, escaped: bool) -> None:
+        try:
+            self._note_failure(error, escaped)
+        except RecursionError:  # there is no room left to look at it
+            self.status_value = ERROR
+
+    def _note_failure(self, error: BaseException, escaped: bool) -> None:
         if not self.quiet & NO_RECORD:
             self.record_exception(error, escaped=escaped)
         if self.status_value == OK or self.quiet & NO_STATUS:
@@ -930,7 +936,8 @@ class Span(Readable):
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes from a mapping."""
         try:
-            pairs = list(attributes.items())
+            # What another thread changes meanwhile is copied in one step.
+            pairs = list((attributes.copy() if type(attributes) is dict else attributes).items())
         except Exception:  # noqa: BLE001 - not a mapping
             self.dropped_attributes += 1
             faults.report("set_attributes")

@@ -1,6 +1,7 @@
 cimport cython
 from cpython.object cimport PyObject
 
+from obsv.hotpath.around cimport Switch
 from obsv.hotpath.loglines cimport Emitter, take_ids
 from obsv.hotpath.passing cimport Replacement
 from obsv.hotpath.records cimport LogRecord
@@ -34,6 +35,6 @@ cdef class Correlating:
     @cython.locals(span=Span)
     cdef _ids(self, dict members, found)
 
-@cython.locals(ours=tuple)
+@cython.locals(switch=Switch, ours=tuple)
 cdef object _make_record(Replacement made, PyObject *const *args, size_t count, PyObject *names)
 cdef bint _has_none(dict extra, tuple names) except -1

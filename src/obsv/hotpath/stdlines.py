@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from .around import Switch
+
 if 0:  # seen by the compiler only
     import cython
 else:
@@ -266,13 +268,13 @@ class Correlating:
 
 
 def record_maker(
-    function: Callable[..., Any], switch: Any, names: frozenset[str], otherwise: Callable[..., Any]
+    function: Callable[..., Any], switch: Switch, names: frozenset[str], otherwise: Callable[..., Any]
 ) -> Callable[..., Any]:
     """Return a ``makeRecord`` that lets `Correlating` know that nothing stands in its way.
 
     Args:
         function: The method itself.
-        switch: Whose ``active`` says whether this is still in force.
+        switch: Whether this is in force.
         names: What `Correlating` adds.
         otherwise: Is called with the method, its arguments and its keyword arguments where ``extra`` has such a name.
     """

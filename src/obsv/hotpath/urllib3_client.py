@@ -20,10 +20,10 @@ else:
 if cython.compiled:
     from cython.cimports.obsv.hotpath.http_client import (
         answered,
-        below_client,
         connected,
         describe,
         left_to_connection,
+        of_client,
         send_context,
         write_late,
         writes_late,
@@ -33,10 +33,10 @@ if cython.compiled:
 else:
     from .http_client import (
         answered,
-        below_client,
         connected,
         describe,
         left_to_connection,
+        of_client,
         send_context,
         write_late,
         writes_late,
@@ -48,6 +48,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    from .around import Switch
 
 WHERE = "patch urllib3"
 VERSIONS: dict[Any, str] = {10: "1.0", 11: "1.1", 20: "2"}
@@ -62,7 +64,8 @@ def skipped(pool: Any) -> bool:
 
     A library above has one for it, or decided against one, or the request is none of the program's.
     """
-    return below_client() or _covered(current_span()) or suppressed() or current_thread().name.startswith(_SENTRY)
+    span = current_span()
+    return of_client(span) or _covered(span) or suppressed() or current_thread().name.startswith(_SENTRY)
 
 
 def _covered(span: Span) -> bool:
@@ -77,7 +80,7 @@ def _covered(span: Span) -> bool:
     return False
 
 
-def sending(function: Callable[..., Any], switch: Any, scope: Scope) -> Callable[..., Any]:
+def sending(function: Callable[..., Any], switch: Switch) -> Callable[..., Any]:
     """Return a ``HTTPConnectionPool._make_request`` that sends a copy of the headers that carries the trace.
 
     A description sees ``urlopen`` only: there, headers may be a positional argument that it cannot replace, and
@@ -85,24 +88,24 @@ def sending(function: Callable[..., Any], switch: Any, scope: Scope) -> Callable
 
     Args:
         function: The method itself.
-        switch: Whether this is in force.
-        scope: That of urllib3's spans.
+        switch: Whether this is in force, and the scope of urllib3's spans.
     """
 
-    return replacement(_send, function, (switch, scope))  # type: ignore[no-any-return]
+    return replacement(_send, function, switch)  # type: ignore[no-any-return]
 
 
 def _send(made: Any, args: Any, count: Any, names: Any) -> Any:
-    switch, scope = made.told
+    switch: Switch = made.told
     if not switch.active:
         return pass_on(made.function, args, count, names)
     connection = argument(args, count, names, 1, "conn")
+    span = current_span()
     headers = None
     try:
         headers = named(args, count, names, "headers")
         # Else the library above has written them, or the connection will.
-        if headers is not None and not (below_client(scope) and writes_late(connection)):
-            headers = _with_context(headers, scope)
+        if headers is not None and not (of_client(span, switch.scope) and writes_late(connection)):
+            headers = _with_context(span, headers, switch.scope)
     except Exception as error:  # noqa: BLE001 - never into user code
         faults.report(WHERE, error)
     if headers is None:
@@ -110,21 +113,22 @@ def _send(made: Any, args: Any, count: Any, names: Any) -> Any:
     else:
         result = pass_with(made.function, args, count, names, "headers", headers)
     try:
-        connected(connection)
+        connected(span, connection)
     except Exception as error:  # noqa: BLE001 - never into user code
         faults.report(WHERE, error)
     return result
 
 
-def ending(function: Callable[..., Any], switch: Any) -> Callable[..., Any]:
+def ending(function: Callable[..., Any], switch: Switch) -> Callable[..., Any]:
     """Return a ``HTTPConnection.endheaders`` that writes the headers that were left to the connection."""
 
     return replacement(_end, function, switch)  # type: ignore[no-any-return]
 
 
 def _end(made: Any, args: Any, count: Any, names: Any) -> Any:
+    switch: Switch = made.told
     connection = placed(args, count, 0)
-    if made.told.active and connection is not None:
+    if switch.active and connection is not None:
         try:
             write_late(connection)
         except Exception as error:  # noqa: BLE001 - never into user code
@@ -146,8 +150,7 @@ def describe_answer(span: Span, response: Any, _told: None) -> None:
     answered(span, response.status_code, VERSIONS.get(getattr(response.raw, "version", None)))
 
 
-def _with_context(headers: Any, scope: Scope) -> Any:
-    span = current_span()
+def _with_context(span: Span, headers: Any, scope: Scope) -> Any:
     if span.scope is not scope and ("traceparent" in headers or "X-Amzn-Trace-Id" in headers):
         return headers  # as below, without a look at all of them
     pairs = outgoing(span)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..guard import guard
+from ..hotpath.around import Switch
 from ..hotpath.errors import type_name
 from ..hotpath.headers import extract, inject, listen, outgoing
 from ..hotpath.metrics import METER, Histogram, instrument
@@ -47,6 +48,7 @@ __all__ = [
     "Remote",
     "Scope",
     "Span",
+    "Switch",
     "attach",
     "current",
     "current_span",

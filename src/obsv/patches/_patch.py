@@ -18,7 +18,7 @@ import sys
 from _functools import partial  # type: ignore[import-not-found]
 
 from ..hotpath import faults
-from ..hotpath.around import Call
+from ..hotpath.around import Call, Switch
 from ..hotpath.errors import safe_text
 from ..hotpath.span import CLIENT, CONSUMER, INTERNAL, PRODUCER, SERVER, Scope
 from ..hotpath.wrap import wrap, wraps
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     Described = TypeVar("Described", bound=Callable[..., Any])
     Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
-    Tailor = Callable[[Callable[..., Any], Any], Callable[..., Any] | None]
+    Tailor = Callable[[Callable[..., Any], Switch], Callable[..., Any] | None]
 
 
 class Patch:
@@ -291,7 +291,7 @@ class Site:
         self.call = call
         self.wrapper = wrapper
         self.missing = False
-        self._switch: Call | _Switch | None = None  # of the wrapper that is in place, None when there is none
+        self._switch: Switch | None = None  # of the wrapper that is in place, None when there is none
         self._owner: Any = None
         self._name = ""
         self._own: Any = None  # what stood in the owner's own namespace, None where it was inherited
@@ -321,7 +321,7 @@ class Site:
         self._own = vars(owner).get(name)
         # A new one each time: a wrapper of ours that is still there because somebody wrapped it stays silent.
         call = self.call
-        self._switch = _Switch() if call is None else call.copy()
+        self._switch = Switch(self.patch.scope) if call is None else call.copy()
         put: Any
         if isinstance(kept, classmethod):
             put = classmethod(self._wrapped(function, True))
@@ -389,7 +389,7 @@ MethodType: Callable[[Any, Any], Callable[..., Any]] = type(Patch.wrap.__get__(o
 ASGI = ("self", "scope", "receive", "send")
 
 
-def _application(function: Callable[..., Any], wrapper: Wrapper, switch: _Switch) -> Callable[..., Any]:
+def _application(function: Callable[..., Any], wrapper: Wrapper, switch: Switch) -> Callable[..., Any]:
     """Wrap an ASGI application's ``__call__`` by one that takes the same arguments and no others.
 
     uvicorn calls what it is given without any, and takes it for a factory unless that raises.
@@ -434,15 +434,6 @@ def _unbound(owner: Any, kept: Any) -> Any:
         except Exception:  # noqa: BLE001 - a descriptor of somebody's
             pass
     return kept
-
-
-class _Switch:
-    """Tells a wrapper whether its patch is still in force."""
-
-    __slots__ = ("active",)
-
-    def __init__(self) -> None:
-        self.active = True
 
 
 def _is_bound(member: Any) -> bool:

@@ -21,6 +21,8 @@ from ._patch import ASGI, takes
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from ._api import Switch
+
 patch = Patch("asgi", requires="starlette >= 0.27", semconv="http/http-spans")
 excluded = Excluded()
 patch.setup(excluded.load)
@@ -40,7 +42,7 @@ _door = Door(patch.scope, excluded, _deliver, _template)
 _enter = _door.enter
 
 
-def _application(function: Callable[..., Any], switch: Any) -> Callable[..., Any] | None:
+def _application(function: Callable[..., Any], switch: Switch) -> Callable[..., Any] | None:
     if not takes(function, ASGI, coroutine=True):
         return None
 
@@ -83,7 +85,7 @@ async def _through(wrapped: Any, app: Any, scope: Any, receive: Any, send: Any) 
 
 # FastAPI makes server spans of its own as soon as OpenTelemetry has a tracer provider, and obsv sets one: every request
 # would be there twice. Telemetry that goes to a provider of the program's own is the program's business and stays.
-def _enabled(function: Callable[..., Any], switch: Any) -> Callable[..., Any] | None:
+def _enabled(function: Callable[..., Any], switch: Switch) -> Callable[..., Any] | None:
     if not takes(function, ("self",)):
         return None
 

@@ -19,7 +19,7 @@ from ._sqs import asked_for_trace_header, deliver
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._api import Span
+    from ._api import Span, Switch
 
 patch = Patch("botocore", requires="botocore >= 1.29", semconv="cloud-providers/aws-sdk")
 
@@ -61,12 +61,12 @@ def _changed(span: Span, parameters: Any, model: Any) -> Any:
 
 
 @patch.make("botocore.client:BaseClient._emit_api_params")
-def emit_parameters(function: Callable[..., Any], switch: Any) -> Callable[..., Any]:
+def emit_parameters(function: Callable[..., Any], switch: Switch) -> Callable[..., Any]:
     """Let messages carry the trace."""
-    return wraps(function)(emitting(function, switch, patch.scope, _changed))
+    return wraps(function)(emitting(function, switch, _changed))
 
 
 @patch.make("botocore.endpoint:Endpoint.prepare_request")
-def prepare_request(function: Callable[..., Any], switch: Any) -> Callable[..., Any]:
+def prepare_request(function: Callable[..., Any], switch: Switch) -> Callable[..., Any]:
     """Let the request carry the trace."""
-    return wraps(function)(preparing(function, switch, patch.scope))
+    return wraps(function)(preparing(function, switch))

@@ -23,6 +23,8 @@ from ._patch import takes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from ._api import Switch
+
 patch = Patch("flask", requires="flask >= 2.2", semconv="http/http-spans")
 excluded = Excluded()
 _request: Any = None
@@ -62,7 +64,7 @@ _door = Door(patch.scope, excluded, version_number, _running, _streams, _streami
 _enter, _see = _door.enter, _door.see
 
 
-def _application(function: Callable[..., Any], switch: Any) -> Callable[..., Any] | None:
+def _application(function: Callable[..., Any], switch: Switch) -> Callable[..., Any] | None:
     if not takes(function, ("self", "environ", "start_response")):
         return None
 
@@ -100,7 +102,7 @@ def _through(wrapped: Any, environ: Any, start_response: Any) -> Any:
     return call.returned(body)
 
 
-def _finalize(function: Callable[..., Any], switch: Any) -> Callable[..., Any] | None:
+def _finalize(function: Callable[..., Any], switch: Switch) -> Callable[..., Any] | None:
     if not takes(function, ("self", "rv", "from_error_handler")):
         return None
 

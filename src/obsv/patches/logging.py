@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from ._api import Switch
+
 patch = Patch("logging")
 
 _TERMINAL = frozenset(("console", "json"))
@@ -58,7 +60,7 @@ def basic_config(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dic
 
 
 @patch.make("logging:Logger.makeRecord")
-def make_record(function: Callable[..., Any], switch: Any) -> Callable[..., Any]:
+def make_record(function: Callable[..., Any], switch: Switch) -> Callable[..., Any]:
     """Let ``extra=`` name what our record factory adds. Made, because a wrapper would cost more than what it does."""
     from ..hotpath.stdlines import record_maker
     from ..logs import correlation

@@ -11,15 +11,15 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from ..hotpath.http_client import answered, describe, set_connections, text
 from ..hotpath.urllib3_client import VERSIONS, ending, sending, skipped
 from . import _hook
 from ._api import Patch
-from ._http_client import answered, describe, set_connections, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._api import Span
+    from ._api import Span, Switch
 
 patch = Patch("urllib3", requires="urllib3 >= 1.26", semconv="http/http-spans (client)")
 
@@ -48,13 +48,13 @@ def urlopen(span: Span, pool: Any, method: Any, url: Any) -> None:
 
 
 @patch.make("urllib3.connectionpool:HTTPConnectionPool._make_request")
-def make_request(function: Callable[..., Any], switch: Any) -> Callable[..., Any]:
+def make_request(function: Callable[..., Any], switch: Switch) -> Callable[..., Any]:
     """Let each request on the wire carry the trace, and note where it went."""
-    return wraps(function)(sending(function, switch, patch.scope))
+    return wraps(function)(sending(function, switch))
 
 
 @patch.make("urllib3.connection:HTTPConnection.endheaders")
-def end_headers(function: Callable[..., Any], switch: Any) -> Callable[..., Any]:
+def end_headers(function: Callable[..., Any], switch: Switch) -> Callable[..., Any]:
     """Write the headers that the patches above have left to the connection."""
     return wraps(function)(ending(function, switch))
 

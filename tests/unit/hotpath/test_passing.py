@@ -8,6 +8,7 @@ import functools
 import gc
 import inspect
 import pickle
+import re
 import subprocess
 import sys
 import traceback
@@ -22,7 +23,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from obsv import hotpath
-from obsv.hotpath.around import Call
+from obsv.hotpath.around import Call, Switch
+from obsv.hotpath.httpx_client import describe_request
 from obsv.hotpath.span import CLIENT, SCOPE, Span, new_span
 from obsv.hotpath.urllib3_client import sending
 from obsv.hotpath.wrap import decorate, wrap
@@ -99,11 +101,10 @@ def test_a_hook_gets_what_it_wants_wherever_it_was_put(args: list[Any], kwargs: 
 @pytest.mark.usefixtures("finished")
 @given(st.integers(0, 60))
 def test_headers_are_replaced_among_any_number_of_keywords(count: int) -> None:
-    switch = type("Switch", (), {"active": True})()
     kwargs: dict[str, Any] = {f"k{number}": number for number in range(count)}
     kwargs["headers"] = {"a": "1"}
     kwargs["last"] = None
-    make_request = sending(given_to, switch, SCOPE)
+    make_request = sending(given_to, Switch(SCOPE))
     with new_span(SCOPE, "x", CLIENT):
         args, given = make_request("pool", "connection", **kwargs)
     assert args == ("pool", "connection")
@@ -269,7 +270,7 @@ def test_no_reference_is_kept_or_lost() -> None:
         wrap(given_to, Call(SCOPE, "x", 0, lambda *_: None), True),
         wrap(given_to, Call(SCOPE, "x", 0, hook, wanted=("a",)), False),
         wrap(given_to, Call(SCOPE, "x", 0, None, lambda *_: True), False),
-        sending(given_to, type("Switch", (), {"active": True})(), SCOPE),
+        sending(given_to, Switch(SCOPE)),
     ]
     for call in calls:
         before = sys.getrefcount(held), sys.getrefcount(name)
@@ -323,6 +324,36 @@ def names_of(error: BaseException) -> list[str]:
     return [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)]
 
 
+NEAR = """
+import sys
+import obsv
+obsv.init(traces="none", metrics="none", logs="none")
+sys.setrecursionlimit(150)
+
+@obsv.traced
+def deep(n):
+    if not n:
+        raise ValueError
+    deep(n - 1)
+
+for n in range(150):
+    try:
+        deep(n)
+    except ValueError as error:
+        print("V", end="")
+    except RecursionError as error:
+        while error is not None:
+            print("lost" if type(error) is ValueError else "R", end="")
+            error = error.__context__
+print()
+"""
+
+
+def test_an_error_near_the_limit_of_recursion_stays_what_it_is() -> None:
+    done = subprocess.run([sys.executable, "-c", NEAR], capture_output=True, text=True, timeout=60)
+    assert re.fullmatch("V{20,}R+\n", done.stdout), (done.stdout, done.stderr[-2000:])
+
+
 @pytest.mark.skipif(not hotpath.compiled(), reason="interpreted, its frames are frames")
 def test_a_traceback_does_not_name_what_stands_in_between(finished: Any) -> None:
     def inner(how: type[BaseException]) -> None:
@@ -350,6 +381,22 @@ def test_a_traceback_does_not_name_what_stands_in_between(finished: Any) -> None
     assert len(names_of(lacking.value)) == 1
 
 
+@pytest.mark.skipif(not hotpath.compiled(), reason="interpreted, its frames are frames")
+def test_a_traceback_keeps_what_is_not_the_wrapper_itself(finished: Any) -> None:
+    theirs: dict[str, Any] = {}
+    code = "def inner(): raise LookupError\ndef handler(): inner()\n"
+    exec(compile(code, "/home/me/obsv/hotpath/around.py", "exec"), theirs)
+    with pytest.raises(LookupError) as seen:
+        traced(theirs["handler"])()
+    assert names_of(seen.value)[1:] == ["handler", "inner"]
+
+    # An error of ours, which the tests let through.
+    call = Call(SCOPE, "x", CLIENT, describe_request, wanted=("request",))
+    with pytest.raises(AttributeError) as fault:
+        wrap(lambda client, request: None, call, True)(object(), object())
+    assert any("describe_request" in name for name in names_of(fault.value))
+
+
 def test_the_stack_of_a_span_begins_where_the_program_does(finished: Any) -> None:
     def inner() -> None:
         raise LookupError
@@ -361,8 +408,10 @@ def test_the_stack_of_a_span_begins_where_the_program_does(finished: Any) -> Non
         traced(inner)()
     with pytest.raises(LookupError):
         asyncio.run(traced(later)())
+    with pytest.raises(TypeError):
+        traced(inner)(1)
     stacks = [[function for _, _, function in span.event_list[0].error.stack()] for span in finished.spans()]
-    assert stacks == [["inner"], ["later", "inner"]]
+    assert stacks == [["inner"], ["later", "inner"], []]
 
 
 @pytest.mark.parametrize("arguments", [[], ["init"]])

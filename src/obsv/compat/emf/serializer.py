@@ -25,12 +25,12 @@ def serialize(context: MetricsContext, max_bytes: int = limits.MAX_EVENT_BYTES) 
     # That of a logger which nobody has flushed for weeks would be refused.
     if isinstance(time, int) and limits.timely(time, time_ns() // 1_000_000):
         document.timestamp = time
-    for key, value in context.properties.copy().items():
+    for key, value in dict(context.properties).items():
         document.set_property(key, value)
     for dimensions in context.get_dimensions():
         document.add_dimensions(dimensions)
-    for name, metric in context.metrics.copy().items():
+    for name, metric in dict(context.metrics).items():
         document.add_metric(name, metric.values, metric.unit, metric.storage_resolution.value)
-    for (name, _), metric in context.other_units.copy().items():
+    for (name, _), metric in dict(context.other_units).items():
         document.add_metric(name, metric.values, metric.unit, metric.storage_resolution.value)
     return document.lines(max_bytes=max_bytes, extract=not get_config().disable_metric_extraction)
