@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _listen(serve: Callable[[socket.socket], None]) -> int:
 
 def _web(connection: socket.socket) -> None:
     """Read requests with a content length, or in chunks, and answer each."""
-    with connection, connection.makefile("rb") as stream:
+    with suppress(ConnectionError), connection, connection.makefile("rb") as stream:  # a contestant may just end
         while line := stream.readline():
             path = line.split(b" ")[1]
             size = len(line)
