@@ -99,9 +99,9 @@ def _send(made: Any, args: Any, count: Any, names: Any) -> Any:
     if not switch.active:
         return pass_on(made.function, args, count, names)
     connection = argument(args, count, names, 1, "conn")
-    span = current_span()
-    headers = None
+    span = headers = None
     try:
+        span = current_span()
         headers = named(args, count, names, "headers")
         # Else the library above has written them, or the connection will.
         if headers is not None and not (of_client(span, switch.scope) and writes_late(connection)):
@@ -113,7 +113,8 @@ def _send(made: Any, args: Any, count: Any, names: Any) -> Any:
     else:
         result = pass_with(made.function, args, count, names, "headers", headers)
     try:
-        connected(span, connection)
+        if span is not None:
+            connected(span, connection)
     except Exception as error:  # noqa: BLE001 - never into user code
         faults.report(WHERE, error)
     return result
